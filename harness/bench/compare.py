@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -11,9 +11,10 @@ from harness.bench.comparable import check_arms, check_benches
 from harness.bench.description import About
 from harness.bench.files import Bench
 from harness.bench.numbers import ratio_of, report_of
-from harness.bench.tables import Table, ratio_words
+from harness.bench.tables import ratio_words
 from harness.bench.words import few_rounds, marked
 from harness.errors import ResultsError
+from harness.render.document import Block, Table, paragraph
 from harness.text.amounts import counted, duration
 from harness.timing.stats import Ratio
 
@@ -74,8 +75,14 @@ def verdict_of(ratio: Ratio | None) -> str:
     return "no difference shown"
 
 
+def comparison_document(found: Comparison) -> Iterator[Block]:
+    """Yield the comparison as a table, then what must be known of it."""
+    yield comparison_table(found)
+    if found.notes:
+        yield paragraph(*found.notes)
+
+
 def comparison_table(found: Comparison) -> Table:
-    """Return the comparison as a table for a terminal."""
     one, other = found.benchmarks
     rows = []
     for arm in found.arms:

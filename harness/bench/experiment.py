@@ -31,10 +31,10 @@ from harness.domain.policy import Budget
 from harness.engine.stopping import Stop
 from harness.errors import ResultsError, RunStopped, SettingsError, StorageError
 from harness.ports import WallClock
-from harness.records.results_dir import read_manifest
+from harness.records.manifest import read_manifest
 from harness.runs.batch import dataset_spec, run_batch
-from harness.runs.manifest import STDIN, recorded
 from harness.runs.session import Report
+from harness.runs.wanted import STDIN, recorded
 from harness.settings import Loaded
 from harness.testing.virtual_time import VirtualClock, run_virtual
 from harness.text.amounts import counted, money
@@ -152,7 +152,7 @@ def run_experiment(
             tell(f"round {number} of {plan.repeat}: {arm.name}")
             sessions.run(arm, number)
             calls += calls_of_round(path, arm.name, number)
-    identity = read_manifest(round_path(path, plan.arms[0].name, 1))["identity"]
+    identity = read_manifest(round_path(path, plan.arms[0].name, 1)).identity
     position = {arm.name: index for index, arm in enumerate(plan.arms)}
     calls.sort(key=lambda call: (position[call.arm], call.round))
     write_bench(path, replace(description, status="complete", identity=identity), calls)

@@ -19,7 +19,7 @@ from harness.bench.measured import Measured, measured_from_row, measured_from_sp
 from harness.errors import ResultsError
 from harness.records.json_text import to_text
 from harness.records.jsonl_file import pretty, storage_errors, write_whole
-from harness.records.results_dir import RUN_FILE
+from harness.records.manifest import RUN_FILE
 from harness.records.run import Run
 
 BENCH_FILE = "bench.json"
@@ -144,7 +144,7 @@ def calls_of_round(path: Path, arm: str, number: int) -> list[Measured]:
     where = round_path(path, arm, number)
     run = Run.open(where)
     manifest = run.manifest
-    if manifest["sessions"] != 1 or manifest["status"] != "complete":
+    if manifest.sessions != 1 or manifest.status != "complete":
         raise ResultsError(
             f"{where}: this round was interrupted, so it has no timings that mean anything; begin"
             " anew"
@@ -153,7 +153,7 @@ def calls_of_round(path: Path, arm: str, number: int) -> list[Measured]:
     if failed:
         first, why = failed[0], failed[0].error
         raise ResultsError(
-            f"{where}: {len(failed)} of {manifest['dataset']['topics']} topics failed (the first:"
+            f"{where}: {len(failed)} of {manifest.dataset.topics} topics failed (the first:"
             f" {first.topic_id}: {why.message if why else None}), so this arm did other work than"
             f" the rest and is not compared; see `harness show {where}`"
         )

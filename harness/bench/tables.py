@@ -1,20 +1,23 @@
-"""The numbers of a benchmark as tables: text for the terminal and for Markdown, values for CSV."""
+"""The numbers of a benchmark as tables: a document for the terminal and for Markdown, and values
+for CSV.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import re
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from harness.bench.bench_report import ArmFigures, BenchReport, StepFigures
 from harness.bench.description import About
 from harness.bench.words import law_words, marked
+from harness.render.document import Block, Heading, Lines, Table, paragraph
+from harness.render.markdown import markdown_parts
 from harness.text.amounts import counted, duration, money
-from harness.text.safe import csv_safe, markdown_safe
+from harness.text.safe import csv_safe
 from harness.timing.stats import Distribution, Ratio
 
 _TIMES = {
@@ -25,20 +28,12 @@ _TIMES = {
     "wall_of_a_topic_s": "wall",
 }
 _QUANTILES = ("p50", "p90", "p99")
-# Nothing of this is markup within a line.
-_PLAIN = re.compile(r"[A-Za-z0-9 .,:;=/%$()\[\]'–-]*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """A title, the names of the columns, and the rows under them; the first `names` columns name
-    the row.
-    """
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    names: int = 1
+def document_of(report: BenchReport) -> Iterator[Block]:
+    """Yield what a person is told of a report: its tables, then what they do not say."""
+    yield from tables_of(report)
+    yield paragraph(*prose_of(report))
 
 
 def tables_of(report: BenchReport) -> tuple[Table, ...]:
@@ -107,7 +102,7 @@ def _steps(report: BenchReport) -> Table:
         ),
         columns=("arm", "step", "calls/s", "tokens/s", *_TIMES.values()),
         rows=tuple(rows),
-        names=2,
+        texts=2,
     )
 
 
@@ -147,17 +142,19 @@ def about_words(report: BenchReport) -> str:
 
 
 def markdown_of(report: BenchReport, plots: Sequence[str] = ()) -> str:
-    """Return the report as Markdown."""
-    parts = [f"# Benchmark {_cell(report.benchmark)}", _cell(about_words(report))]
-    for table in tables_of(report):
-        rule = ("---", *("---:" for _ in table.columns[1:]))
-        lines = [_line(table.columns), _line(rule)]
-        for row in table.rows:
-            lines.append(_line([_cell(text) for text in row]))
-        parts += [f"**{_cell(table.title)}**", "\n".join(lines)]
-    parts.append("\n".join(f"- {_cell(line)}" for line in prose_of(report)))
+    """Return the report as Markdown, with the names of the files of its plots."""
+    parts = list(markdown_parts(_markdown_document(report)))
     parts += [f"![{name.removesuffix('.svg')}]({name})" for name in plots]
     return "\n\n".join(parts) + "\n"
+
+
+def _markdown_document(report: BenchReport) -> Iterator[Block]:
+    yield Heading(level=1, text=f"Benchmark {report.benchmark}")
+    yield paragraph(about_words(report))
+    for table in tables_of(report):
+        # A report has one column at the left: those that were committed are made anew to the byte.
+        yield replace(table, texts=1)
+    yield Lines(lines=tuple(prose_of(report)))
 
 
 def csv_of(report: BenchReport) -> str:
@@ -235,17 +232,6 @@ def _quantiles(times: Distribution | None) -> str:
 
 def _share(part: float, whole: float) -> str:
     return f"{part / whole:.0%}" if whole else "–"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _cell(text: str) -> str:
-    """Return text on one line, without markup that a step, a model or a topic may have brought."""
-    line = " ".join(text.split())
-    is_plain = _PLAIN.fullmatch(line) and "://" not in line and "www." not in line
-    return line if is_plain else markdown_safe(line)
 
 
 def _csv_cell(value: Any) -> Any:

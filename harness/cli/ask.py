@@ -6,7 +6,6 @@ import json
 import re
 import sys
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -223,4 +222,4 @@ def _account_of(completion: Completion) -> str:
             "what it had cost is not known" if completion.cost is None else f"it had cost {cost}"
         )
         how = f"from the {served.source}, nothing paid ({had_cost})"
-    return f"\n{completion.model}: {tokens_words(asdict(usage))}, {how}"
+    return f"\n{completion.model}: {tokens_words(usage)}, {how}"

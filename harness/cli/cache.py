@@ -18,12 +18,13 @@ from harness.cache.reports import JournalStats, Sound
 from harness.cli.explain import explain
 from harness.cli.help import GENERAL, SectionedCommand, SectionedOption
 from harness.cli.options import loaded_from, settings_options
-from harness.cli.output import say_json
+from harness.cli.output import say_fields, say_json
 from harness.domain.key import request_fields
 from harness.domain.who_answered import doubt_lines
 from harness.errors import InputError
 from harness.machine.wall_clock import SystemClock
 from harness.records.codec import completion_to_json
+from harness.render.document import Field
 from harness.settings import duration_s
 from harness.text.amounts import counted, money
 from harness.text.safe import one_line, terminal_safe
@@ -61,20 +62,23 @@ def stats(models: bool, **values: Any) -> None:
     if values["json_output"]:
         say_json(asdict(found))
         return
-    journal = found.journal
-    rejected = f" ({journal.rejected:,} of them rejected)" if journal.rejected else ""
-    click.echo(
-        f"entries   {found.entries:,} ({found.bytes:,} bytes; the file has {found.file_bytes:,})"
-    )
+    size = f"{found.bytes:,} bytes; the file has {found.file_bytes:,}"
+    fields = [Field("entries", f"{found.entries:,} ({size})")]
     if found.oldest and found.newest:
-        click.echo(f"from      {found.oldest:%Y-%m-%d %H:%M} to {found.newest:%Y-%m-%d %H:%M} UTC")
+        times = f"{found.oldest:%Y-%m-%d %H:%M} to {found.newest:%Y-%m-%d %H:%M} UTC"
+        fields.append(Field("from", times))
     for model in found.models:
-        name = terminal_safe(f"{model.endpoint} {model.model}")
-        click.echo(f"          {name}: {model.entries:,} entries, {model.bytes:,} bytes")
-    click.echo(
-        f"journal   {journal.calls:,} requests of {journal.runs:,} runs: {journal.stored:,}"
-        f" stored{rejected}, {journal.failed:,} failed, {journal.open:,} open;"
-        f" {_spent_words(journal)}, {journal.tokens:,} tokens"
+        name = f"{model.endpoint} {model.model}"
+        fields.append(Field("", f"{name}: {model.entries:,} entries, {model.bytes:,} bytes"))
+    say_fields(*fields, Field("journal", _journal_words(found.journal)))
+
+
+def _journal_words(journal: JournalStats) -> str:
+    rejected = f" ({journal.rejected:,} of them rejected)" if journal.rejected else ""
+    return (
+        f"{journal.calls:,} requests of {journal.runs:,} runs: {journal.stored:,} stored{rejected},"
+        f" {journal.failed:,} failed, {journal.open:,} open; {_spent_words(journal)},"
+        f" {journal.tokens:,} tokens"
     )
 
 
@@ -100,8 +104,7 @@ def export(target: Path, **values: Any) -> None:
     to_stdout = str(target) == "-"
     done = _with(values, lambda admin: admin.export(sys.stdout.buffer if to_stdout else target))
     click.echo(f"{done.entries:,} entries exported", err=True)
-    for bad in done.bad:
-        click.echo(terminal_safe(f"left out  {bad.key}: {bad.reason}"), err=True)
+    say_fields(*(Field("left out", f"{bad.key}: {bad.reason}") for bad in done.bad), err=True)
     if done.bad:
         sys.exit(1)
 
@@ -158,10 +161,8 @@ def verify(**values: Any) -> None:
     if values["json_output"]:
         say_json({**asdict(found), "ok": found.ok})
     else:
-        for bad in found.bad:
-            click.echo(terminal_safe(f"damaged   {bad.key}: {bad.reason}"))
-        for line in found.structure:
-            click.echo(terminal_safe(f"damaged   the file: {line}"))
+        say_fields(*(Field("damaged", f"{bad.key}: {bad.reason}") for bad in found.bad))
+        say_fields(*(Field("damaged", f"the file: {line}") for line in found.structure))
         click.echo(f"{found.entries:,} entries checked, {len(found.bad):,} damaged")
     if not found.ok:
         sys.exit(1)
@@ -185,17 +186,18 @@ def _say_models(values: dict[str, Any]) -> None:
     if values["json_output"]:
         say_json({"models": [asdict(one) for one in found], "answerers": doubts})
         return
+    fields = []
     asked: tuple[str, str] | None = None
     for one in found:
         if asked != (one.endpoint, one.asked):
             asked = (one.endpoint, one.asked)
-            click.echo(terminal_safe(f"asked     {one.asked} at {one.endpoint}"))
+            fields.append(Field("asked", f"{one.asked} at {one.endpoint}"))
         build = "no fingerprint" if one.fingerprint is None else f"fingerprint {one.fingerprint}"
         times = f"{one.first:%Y-%m-%d %H:%M} to {one.last:%Y-%m-%d %H:%M} UTC"
         named = f"{one.model or 'no name'}, {build}"
-        click.echo(f"          {one_line(named, 300)}: {counted(one.answers, 'answer')}, {times}")
-    for line in doubts:
-        click.echo(f"model     {line}")
+        answers = counted(one.answers, "answer")
+        fields.append(Field("", f"{one_line(named, 300)}: {answers}, {times}"))
+    say_fields(*fields, *(Field("model", line) for line in doubts))
 
 
 def _with(

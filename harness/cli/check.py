@@ -18,7 +18,7 @@ from harness.cache.cassette import Recording
 from harness.cli.consent import exit_unsent
 from harness.cli.help import GENERAL, SectionedCommand, SectionedOption
 from harness.cli.options import loaded_from, settings_options
-from harness.cli.output import say_json
+from harness.cli.output import say_fields, say_json
 from harness.cli.recording import agreed_to, agreed_to_all, record_into
 from harness.engine.runner import Workflow
 from harness.errors import HarnessError, InputError, SettingsError, SuiteError, WorkflowError
@@ -37,6 +37,7 @@ from harness.regress.suites.report import SuiteReport
 from harness.regress.suites.suite import Suite
 from harness.regress.suites.suite_file import load_suite
 from harness.regress.suites.verdicts import judge_all
+from harness.render.document import Field
 from harness.render.terminal import show
 from harness.settings import Loaded, step_summary_file
 from harness.text.safe import terminal_safe
@@ -256,9 +257,10 @@ def _show_accepted(difference: str, suite: Suite) -> None:
                 f"… and {len(lines) - SHOWN_LINES:,} lines more; a diff of the file has them all",
                 err=True,
             )
-        click.echo(f"accepted  {suite.golden}: review it, and commit it", err=True)
+        said = f"{suite.golden}: review it, and commit it"
     else:
-        click.echo(f"accepted  {suite.golden}: nothing changed", err=True)
+        said = f"{suite.golden}: nothing changed"
+    say_fields(Field("accepted", said), err=True)
 
 
 def _say(report: SuiteReport, form: str, junit: Path | None) -> None:

@@ -12,7 +12,8 @@ from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
 from harness.cli.output import say_json
 from harness.domain.endpoint import GENERIC_KEY_ENV
 from harness.errors import PromptsError
-from harness.runs.manifest import recorded
+from harness.render.plain import aligned_row
+from harness.runs.wanted import recorded
 from harness.settings import Settings
 from harness.text.safe import one_line
 from harness.workflows.loading import load_workflow
@@ -53,15 +54,13 @@ def config(show_prompts: bool, **values: Any) -> None:
             }
         )
         return
-    width = max(map(len, effective))
+    widths = (max(map(len, effective)), 32, 0)
     for name, value in effective.items():
         shown = "-" if value in (None, [], {}) else json.dumps(value, ensure_ascii=False)
-        click.echo(
-            f"{_IN_FILES.get(name, name):<{width}} {one_line(shown, 60):<32}"
-            f" {one_line(loaded.origins[name])}"
-        )
+        cells = (_IN_FILES.get(name, name), one_line(shown, 60), one_line(loaded.origins[name]))
+        click.echo(aligned_row(cells, widths))
     for name in sorted(loaded.keys):
-        click.echo(f"{name:<{width}} {'***':<32} a key, never shown")
+        click.echo(aligned_row((name, "***", "a key, never shown"), widths))
     if loaded.key_problem is not None:
         click.echo(f"note: {one_line(loaded.key_problem)}", err=True)
     if loaded.ignored:

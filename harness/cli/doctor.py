@@ -14,9 +14,11 @@ from harness.cli.options import loaded_from, settings_options
 from harness.cli.output import say_json
 from harness.doctor import Finding, examine
 from harness.machine.wall_clock import SystemClock
+from harness.render.plain import aligned_row
 from harness.settings.model import CALL_FLAGS
 from harness.text.safe import terminal_safe
 
+_WIDTHS = (7, 9, 0)
 _COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"}
 
 
@@ -54,7 +56,8 @@ def doctor(ask: bool, **values: Any) -> None:
 
 
 def _show(finding: Finding) -> None:
-    verdict = click.style(f"{finding.verdict:<8}", fg=_COLOURS[finding.verdict])
-    click.echo(f"{verdict} {finding.name:<9} {terminal_safe(finding.said)}")
+    row = aligned_row((finding.verdict, finding.name, terminal_safe(finding.said)), _WIDTHS)
+    verdict = click.style(finding.verdict, fg=_COLOURS[finding.verdict])
+    click.echo(f"{verdict}{row.removeprefix(finding.verdict)}")
     if finding.advice:
-        click.echo(f"{'':<18} → {terminal_safe(finding.advice)}")
+        click.echo(aligned_row(("", "", f"→ {terminal_safe(finding.advice)}"), _WIDTHS))

@@ -22,7 +22,7 @@ from harness.diffs.misses import value_words
 from harness.domain.key import request_fields
 from harness.errors import InputError, ResultsError
 from harness.machine.wall_clock import SystemClock
-from harness.records.results_dir import read_manifest
+from harness.records.manifest import read_manifest
 from harness.records.run import Run
 from harness.records.stored import StoredSpan
 from harness.regress.comparing.call_story import CallStory, payer_json, payer_words, story_of
@@ -74,7 +74,7 @@ def newest_run(root: Path) -> Path:
     found: list[tuple[str, Path]] = []
     for path in root.iterdir() if root.is_dir() else ():
         with suppress(ResultsError):
-            found.append((str(read_manifest(path).get("created_at")), path))
+            found.append((str(read_manifest(path).created_at), path))
     if not found:
         raise InputError(f"there is no run in {root}/; name one with --run DIR")
     return max(found)[1]
@@ -140,7 +140,7 @@ def _story(what: str, directory: Path, values: Mapping[str, Any]) -> CallStory:
     if row is None:
         raise AssertionError("calls that count have a row")
     calls = list(run.spans(call.topic_id))
-    recorded_settings = run.manifest["settings"]
+    recorded_settings = run.manifest.settings
     cache = (
         loaded_from(values).settings.cache
         if values["cache"] is not None

@@ -67,7 +67,7 @@ def export(run: Path, name: str, out: Path | None, force: bool) -> None:
             facts = rows.facts
         refuse_unless_free(target, directory=False, force=force)
         with placed(target, directory=False) as place, place.open("wb") as file:
-            file.writelines(trace_of(opened, Timeline(opened.manifest["run_id"]), None))
+            file.writelines(trace_of(opened, Timeline(opened.manifest.run_id), None))
         click.echo(terminal_safe(str(target)))
     else:
         target, facts = write_export(run, name, out, force=force)

@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 from harness._version import __version__
-from harness.cli.output import prepare_streams
+from harness.cli.terminal import prepare_streams
 from harness.errors import HarnessError, InputError, RunStopped, StorageError
 from harness.text.safe import terminal_safe
 

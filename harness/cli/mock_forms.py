@@ -10,6 +10,7 @@ import click
 
 from harness.cli.output import say, say_json
 from harness.errors import InputError
+from harness.render.plain import aligned_row
 
 if TYPE_CHECKING:
     from harness.testing.deepseek.forms import Form
@@ -70,7 +71,8 @@ def _say_all(found: list[_Listed]) -> None:
         for listed in of_kind:
             whose = f"{listed.server}: " if listed.server else ""
             plays = f" ({listed.plays})" if listed.plays else ""
-            say(f"  {listed.name:<{wide - 4}}  {whose}{listed.about}{plays}", hanging=wide)
+            cells = (f"  {listed.name}", f"{whose}{listed.about}{plays}")
+            say(aligned_row(cells, (wide - 2, 0)), hanging=wide)
         say("")
     say(
         "play one to every request with --faults NAME, or to a share of them with --faults NAME=0.1"

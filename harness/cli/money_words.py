@@ -10,6 +10,7 @@ from typing import Protocol
 from harness.domain.ledger import Reservations
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget, Reserve
+from harness.render.document import Field
 from harness.text.amounts import Cents, counted, money
 from harness.timing.outlook import Range
 
@@ -107,36 +108,45 @@ def ends_words(amount: Range) -> str:
     return f"{money(amount.low)} to {high}"
 
 
-def budget_lines(outlay: Outlay, budget: Budget) -> list[str]:
+def budget_fields(outlay: Outlay, budget: Budget) -> list[Field]:
     """Say what of the budget is used, and which part of that nobody told; without one, what may
     come on top of the cost.
     """
-    lines = []
-    cost = outlay.cost_at_risk - outlay.cost_untold
-    broke_off = money(cost) if cost >= LEAST_SAID else ""
-    amounts = _untold_parts(broke_off, money(outlay.cost_untold), outlay.untold)
+    fields = []
+    broke_off = outlay.cost_at_risk - outlay.cost_untold
+    amounts = _untold_parts(
+        money(broke_off) if broke_off >= LEAST_SAID else "",
+        money(outlay.cost_untold),
+        outlay.untold,
+    )
     if budget.cost is not None:
-        used = f"budget    {money(outlay.counted_cost)} of {money(budget.cost)} used"
-        lines.append(_with_parts(used, f"{money(outlay.cost)} spent", amounts))
+        used = f"{money(outlay.counted_cost)} of {money(budget.cost)} used"
+        words = _with_parts(used, f"{money(outlay.cost)} spent", amounts)
+        fields.append(Field("budget", words))
     elif outlay.cost_at_risk >= LEAST_SAID:
-        lines.append(f"unknown   {', and '.join(amounts)}, on top of the cost")
+        fields.append(Field("unknown", f"{', and '.join(amounts)}, on top of the cost"))
     if budget.tokens is not None:
-        tokens = outlay.tokens_at_risk - outlay.tokens_untold
-        parts = _untold_parts(
-            f"{tokens:,}" if tokens else "", f"{outlay.tokens_untold:,}", outlay.untold
-        )
-        used = f"budget    {outlay.counted_tokens:,} of {budget.tokens:,} tokens used"
-        lines.append(_with_parts(used, f"{outlay.tokens:,} told", parts))
-    return lines
+        fields.append(Field("budget", _budget_tokens_words(outlay, budget.tokens)))
+    return fields
+
+
+def _budget_tokens_words(outlay: Outlay, tokens: int) -> str:
+    broke_off = outlay.tokens_at_risk - outlay.tokens_untold
+    parts = _untold_parts(
+        f"{broke_off:,}" if broke_off else "", f"{outlay.tokens_untold:,}", outlay.untold
+    )
+    used = f"{outlay.counted_tokens:,} of {tokens:,} tokens used"
+    return _with_parts(used, f"{outlay.tokens:,} told", parts)
 
 
 def _untold_parts(broke_off: str, reserved: str, untold: int) -> list[str]:
-    parts = [f"at most {broke_off} for requests that broke off"] if broke_off else []
-    return parts + (
-        [f"{reserved} reserved for {counted(untold, 'answer')}, not told by the server"]
-        if untold
-        else []
-    )
+    parts = []
+    if broke_off:
+        parts.append(f"at most {broke_off} for requests that broke off")
+    if untold:
+        answers = counted(untold, "answer")
+        parts.append(f"{reserved} reserved for {answers}, not told by the server")
+    return parts
 
 
 def _with_parts(used: str, told: str, untold: Sequence[str]) -> str:
@@ -148,7 +158,7 @@ def _with_parts(used: str, told: str, untold: Sequence[str]) -> str:
     return f"{used}: {', '.join([told, *untold[:-1]])}, and {untold[-1]}"
 
 
-def reservation_lines(
+def reservation_fields(
     found: Reservations,
     outlay: Outlay,
     budget: Budget,
@@ -156,22 +166,23 @@ def reservation_lines(
     *,
     wall_s: float,
     unfinished: int,
-) -> list[str]:
+) -> list[Field]:
     """Say what holding money back cost in time and what gives that back; with likely reservations,
-    what was risked.
+    what was risked. They go on where `budget_fields` ended.
     """
-    lines = []
+    fields = []
     if found.lost_s >= max(LEAST_LOST_S, LEAST_LOST_SHARE * wall_s):
-        lines.append(
-            f"          {found.lost_s:,.0f} s of the {wall_s:,.0f} s went by waiting for money held"
-            " for other calls"
+        lost = (
+            f"{found.lost_s:,.0f} s of the {wall_s:,.0f} s went by waiting for money held for other"
+            " calls"
         )
         ways = [*_higher(found, outlay, budget, unfinished), "a lower max_tokens"]
-        ways += ["--budget-reserve likely"] if reserve == "strict" else []
-        lines.append(f"            → {' or '.join(ways)} gives them back")
+        if reserve == "strict":
+            ways.append("--budget-reserve likely")
+        fields.append(Field("", lost, (f"  → {' or '.join(ways)} gives them back",)))
     if reserve == "likely":
-        lines += _risk_lines(found, outlay, budget)
-    return lines
+        fields += [Field("", risk) for risk in _risks(found, outlay, budget)]
+    return fields
 
 
 def _higher(found: Reservations, outlay: Outlay, budget: Budget, unfinished: int) -> list[str]:
@@ -192,28 +203,24 @@ def _rounded_up(value: float) -> float:
     return -(-value * 100 // 1) / 100
 
 
-def _risk_lines(found: Reservations, outlay: Outlay, budget: Budget) -> list[str]:
-    lines: list[str] = []
+def _risks(found: Reservations, outlay: Outlay, budget: Budget) -> list[str]:
+    risks = []
     if budget.cost is not None:
         passed = outlay.counted_cost - budget.cost
         if found.could_pass_cost > 0 or passed > 0:
-            lines.append(
-                _risked(
-                    money(max(found.could_pass_cost, passed)), money(passed) if passed > 0 else None
-                )
-            )
+            could = money(max(found.could_pass_cost, passed))
+            risks.append(_risked(could, money(passed) if passed > 0 else None))
     if budget.tokens is not None:
         more = outlay.counted_tokens - budget.tokens
         if found.could_pass_tokens > 0 or more > 0:
             could = f"{max(found.could_pass_tokens, more):,} tokens"
-            lines.append(_risked(could, f"{more:,} tokens" if more > 0 else None))
-    return lines
+            risks.append(_risked(could, f"{more:,} tokens" if more > 0 else None))
+    return risks
 
 
 def _risked(could: str, passed: str | None) -> str:
     did = "was not passed" if passed is None else f"was passed by {passed}"
-    words = (
-        "          likely costs were held back, not worst cases: the budget could have been"
-        " passed by"
+    return (
+        "likely costs were held back, not worst cases: the budget could have been passed by"
+        f" {could}, and {did}"
     )
-    return f"{words} {could}, and {did}"

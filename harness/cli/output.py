@@ -4,24 +4,15 @@ take.
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from typing import Any
 
 import click
 
-from harness.cli.terminal import columns_of
+from harness.render.document import Field, Fields
+from harness.render.terminal import columns_of, show
 from harness.text.safe import json_safe, terminal_safe
-
-
-def prepare_streams() -> None:
-    """Let no character crash the program: what the encoding of a stream cannot hold is written out
-    as an escape.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def say(text: str, *, hanging: int = 10) -> None:
@@ -32,10 +23,15 @@ def say(text: str, *, hanging: int = 10) -> None:
     """
     safe, columns = terminal_safe(text), columns_of(sys.stdout)
     if columns is not None:
-        from harness.cli.wrapping import wrapped  # noqa: PLC0415 - what measures words is of use to a terminal only
+        from harness.render.wrapping import wrapped  # noqa: PLC0415 - what measures words is of use to a terminal only
 
         safe = wrapped(safe, columns, hanging=hanging)
     click.echo(safe)
+
+
+def say_fields(*fields: Field, err: bool = False) -> None:
+    """Print labels with what is said of each; `err`: on standard error."""
+    show([Fields(fields=fields)], sys.stderr if err else sys.stdout)
 
 
 def say_json(value: Any, *, indent: int | None = 2) -> None:

@@ -19,7 +19,7 @@ from harness.errors import SettingsError
 from harness.regress.recorded.expecting import Expected, expected
 from harness.regress.recorded.recording import known_recordings
 from harness.regress.recorded.replaying import replay_file
-from harness.runs.manifest import can_be_read_again
+from harness.runs.wanted import can_be_read_again
 from harness.settings import Loaded
 from harness.workflows.in_use import workflow_of
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import click
-
 from harness.cache.cassette import Recording
 from harness.cache.cassette_file import prepare_place
 from harness.cache.memory import MemoryCache
 from harness.cli.consent import confirmed
+from harness.cli.output import say_fields
 from harness.cli.run import reported
 from harness.engine.runner import Workflow
 from harness.machine.wall_clock import SystemClock
@@ -20,11 +19,11 @@ from harness.regress.recorded.expecting import Expected
 from harness.regress.recorded.merging import Merged
 from harness.regress.recorded.recording import recorded_from
 from harness.regress.recorded.replaying import recorded_calls
+from harness.render.document import Field
 from harness.runs.estimating import estimate_batch
 from harness.runs.session import Report
 from harness.settings import Loaded
 from harness.text.amounts import money
-from harness.text.safe import terminal_safe
 from harness.workflows.loading import LoadedWorkflow
 
 _QUESTION = "Begin?"
@@ -32,7 +31,7 @@ _QUESTION = "Begin?"
 
 def agreed_to(missing: Expected, loaded: Loaded, workflow: LoadedWorkflow) -> bool:
     """Say what is not recorded yet, and ask where `harness run` would ask."""
-    click.echo(expected_words(missing), err=True)
+    say_fields(expected_field(missing), err=True)
     return missing.is_nothing or confirmed(loaded, workflow, lambda: _QUESTION)
 
 
@@ -48,16 +47,11 @@ def agreed_to_all(
     """
     found = estimate_batch(loaded, source, SystemClock(), wrap=wrap)
     steps = ", ".join(f"{step.step} {step.calls:,.0f}" for step in found.steps)
-    likely = (
-        ", at a price that is not known"
-        if found.cost is None
-        else f", likely some {money(found.cost)}"
-    )
-    said = (
-        f"missing   all: about {found.calls:,.0f} calls of {found.topics:,} topics"
-        f" ({steps}){likely}"
-    )
-    click.echo(terminal_safe(said), err=True)
+    likely = ", at a price that is not known"
+    if found.cost is not None:
+        likely = f", likely some {money(found.cost)}"
+    calls = f"about {found.calls:,.0f} calls of {found.topics:,} topics ({steps})"
+    say_fields(Field("missing", f"all: {calls}{likely}"), err=True)
     return confirmed(loaded, workflow, lambda: _QUESTION)
 
 
@@ -81,20 +75,20 @@ def record_into(
     recording = MemoryCache.holding(recorded_calls(known, loaded.settings.pricing()))
     report = reported(loaded, source, workflow=workflow, recording=recording, wrap=wrap)
     if report.stop is not None:
-        click.echo(
-            f"cassette  {cassette}: not written; the same command goes on from the cache", err=True
-        )
+        kept = f"{cassette}: not written; the same command goes on from the cache"
+        say_fields(Field("cassette", kept), err=True)
         return report
     today = SystemClock().now().date()
     merged = recorded_from(report.path, cassette, known, day=today, prune=prune)
-    click.echo(terminal_safe(merged_words(merged, cassette, prune=prune)), err=True)
+    said = f"{cassette}: {merged_words(merged, prune=prune)}"
+    say_fields(Field("cassette", said), err=True)
     return report
 
 
-def expected_words(missing: Expected) -> str:
+def expected_field(missing: Expected) -> Field:
     """`missing   12 calls, some $0.0123; …`, in one or two lines."""
     if missing.is_nothing:
-        return "missing   nothing: all calls are recorded"
+        return Field("missing", "nothing: all calls are recorded")
     lines = []
     if missing.calls:
         lines.append(f"{missing.calls:,} calls{_about(missing.cost)}")
@@ -109,21 +103,20 @@ def expected_words(missing: Expected) -> str:
         lines.append(
             f"{missing.unknown:,} of {missing.topics:,} topics ask what was never asked{likely}"
         )
-    return "missing   " + "\n          ".join(lines)
+    return Field("missing", lines[0], tuple(lines[1:]))
 
 
 def _about(cost: float | None) -> str:
     return ", at a price that is not known" if cost is None else f", some {money(cost)}"
 
 
-def merged_words(merged: Merged, cassette: Path, *, prune: bool) -> str:
-    """Say what became of the cassette, in one line."""
+def merged_words(merged: Merged, *, prune: bool) -> str:
+    """Say what became of a cassette, in one line."""
     text = (
-        f"cassette  {cassette}: {len(merged.recordings):,} answers; {merged.added:,} added, "
-        f"{merged.replaced:,} replaced, {merged.unchanged:,} unchanged"
+        f"{len(merged.recordings):,} answers; {merged.added:,} added, {merged.replaced:,} replaced,"
+        f" {merged.unchanged:,} unchanged"
     )
     if merged.stale:
-        text += f", {len(merged.stale):,} stale" + (
-            " removed" if prune else " (--prune removes them)"
-        )
+        removed = "removed" if prune else "(--prune removes them)"
+        text += f", {len(merged.stale):,} stale {removed}"
     return text

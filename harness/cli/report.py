@@ -9,7 +9,7 @@ import click
 
 from harness.cli.place import check_place
 from harness.errors import InputError
-from harness.records.results_dir import read_manifest
+from harness.records.manifest import read_manifest
 from harness.runs.batch import RESULTS_ROOT
 from harness.runs.run_state import newest_run
 from harness.text.safe import terminal_safe

@@ -14,10 +14,10 @@ from harness.cli.help import SectionedCommand, SectionedOption
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
 from harness.cli.run import reported
 from harness.domain.redo import ALL_LEFT, REDONE, Redo, TopicState
-from harness.records.results_dir import read_manifest
+from harness.records.manifest import read_manifest
 from harness.runs.batch import RESULTS_ROOT
-from harness.runs.manifest import source_of
 from harness.runs.run_state import newest_run
+from harness.runs.wanted import source_of
 
 TOPICS = "Dataset"
 
@@ -84,7 +84,7 @@ def resume(
     """
     path = run or _newest()
     manifest = read_manifest(path)
-    base = {name: value for name, value in manifest["settings"].items() if value is not None}
+    base = {name: value for name, value in manifest.settings.items() if value is not None}
     source = source_of(path, manifest)
     for shown in ("json", "quiet", "verbose", "log_format", "log_level", "log_file"):
         base.pop(shown, None)

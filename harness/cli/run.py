@@ -15,7 +15,7 @@ from harness.cli.help import SectionedCommand
 from harness.cli.live.progress import show_progress
 from harness.cli.log_lines import start_log_lines
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
-from harness.cli.output import say, say_json
+from harness.cli.output import say_json
 from harness.cli.signals import interruptible
 from harness.cli.summary import report_json, summary_of
 from harness.domain.redo import ALL_LEFT, Redo
@@ -23,6 +23,7 @@ from harness.engine.runner import Workflow
 from harness.engine.stopping import Stop
 from harness.errors import RunStopped, StorageError
 from harness.ports import Answers
+from harness.render.terminal import show
 from harness.runs.batch import run_batch
 from harness.runs.session import Report, Watch
 from harness.settings import Loaded, notes_on
@@ -118,7 +119,7 @@ def print_report(report: Report, loaded: Loaded) -> None:
     if settings.json_output:
         say_json(report_json(report))
     else:
-        say(summary_of(report, settings))
+        show([summary_of(report, settings)], sys.stdout)
 
 
 def note_aliases(loaded: Loaded) -> None:

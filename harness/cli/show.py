@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import click
 
-from harness.cli.output import say, say_json
-from harness.cli.summary import answer_lines, place_words, run_outages_lines
+from harness.cli.output import say, say_fields, say_json
+from harness.cli.summary import answer_fields, place_words, run_outage_fields
 from harness.cli.usage_words import is_untold, reasoning_words, tokens_words
 from harness.domain.causes import cause_of
+from harness.domain.completion import Usage
 from harness.domain.remedies import remedy_of
 from harness.domain.run import Failure
 from harness.errors import ResultsError
-from harness.records.codec import usage_to_json
 from harness.records.run import Run
 from harness.records.stored import StoredResult, StoredSpan, result_row, span_row
+from harness.render.document import Block, paragraph
+from harness.render.plain import aligned_row
+from harness.render.terminal import show as draw
 from harness.text.amounts import counted, money
 from harness.text.safe import one_line, terminal_safe
 
 LONGEST_MESSAGE = 4_000
+# The least widths of the columns: a run is listed while it is read, so the widest cell is not
+# known.
+_TOPIC_WIDTHS = (8, 24, 9, 9, 10, 0)
+_CALL_WIDTHS = (28, 8, 6, 22, 9, 0)
+_NUMBERS = (2, 3, 4)
+"""The columns of both that stand at the right."""
 
 
 @click.command()
@@ -56,7 +66,9 @@ def show(
         say_json({**result_row(row), "spans": [span_row(span) for span in spans]}, indent=None)
         return
     say("\n".join(_head_lines(row)), hanging=2)
-    click.echo(terminal_safe("\n".join(_output_lines(row))))
+    say_fields(*answer_fields(Counter(row.answers)))
+    click.echo()
+    draw([*_output(row), paragraph("calls:")], sys.stdout)
     if calls:
         click.echo(terminal_safe("\n\n".join(map(_call_text, spans))))
     else:
@@ -73,16 +85,24 @@ def _list_topics(run: Run, status: str | None, json_output: bool) -> None:
         else:
             say(_row_line(row))
     if not json_output:
-        for line in (*answer_lines(run.standing.totals.answers), *run_outages_lines(run.manifest)):
-            click.echo(terminal_safe(line))
+        answered = answer_fields(run.standing.totals.answers)
+        say_fields(*answered, *run_outage_fields(run.manifest))
 
 
 def _row_line(row: StoredResult) -> str:
-    said = _failure_words(row.error) if row.error else one_line(_first_words(row.output), 90)
-    return (
-        f"{row.status:<9} {one_line(row.topic_id, 24):<24} {row.calls:>3} calls "
-        f" {money(row.cost):>9}  {row.elapsed_s:>8.1f} s  {said}"
+    if row.error:
+        said = _failure_words(row.error)
+    else:
+        said = one_line(_first_words(row.output), 90)
+    cells = (
+        row.status,
+        one_line(row.topic_id, 24),
+        f"{row.calls} calls",
+        money(row.cost),
+        f"{row.elapsed_s:.1f} s",
+        said,
     )
+    return aligned_row(cells, _TOPIC_WIDTHS, right=_NUMBERS)
 
 
 def _failure_words(error: Failure) -> str:
@@ -99,7 +119,7 @@ def _head_lines(row: StoredResult) -> list[str]:
         f"topic: {row.topic}",
         (
             f"{row.calls} calls, {row.hits} from the cache,"
-            f" {tokens_words(usage_to_json(row.usage))}, {_cost(row.cost)}, {row.elapsed_s:.1f} s"
+            f" {tokens_words(row.usage)}, {_cost(row.cost)}, {row.elapsed_s:.1f} s"
             f" ({row.sequential_s:.1f} s one after another)"
         ),
     ]
@@ -108,19 +128,17 @@ def _head_lines(row: StoredResult) -> list[str]:
         if error.where:
             lines.append(f"  {place_words(error.where, error.code)}")
         lines.append(f"  → {remedy_of(type=error.type, kind=error.kind)}")
-    return [*lines, *answer_lines(Counter(row.answers))]
+    return lines
 
 
-def _output_lines(row: StoredResult) -> list[str]:
+def _output(row: StoredResult) -> list[Block]:
+    """The output of a topic, whole; nothing where it has none."""
     output = row.output
     if output is None:
-        return ["", "calls:"]
-    return [
-        "",
-        output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, indent=2),
-        "",
-        "calls:",
-    ]
+        return []
+    if not isinstance(output, str):
+        output = json.dumps(output, ensure_ascii=False, indent=2)
+    return [paragraph(output)]
 
 
 def _call_line(span: StoredSpan, others: Collection[str] = ()) -> str:
@@ -131,12 +149,17 @@ def _call_line(span: StoredSpan, others: Collection[str] = ()) -> str:
     elif span.rejected:
         outcome = f"rejected: {one_line(span.rejected, 70)}"
     else:
-        outcome = _tokens_out(usage_to_json(span.usage))
+        outcome = _tokens_out(span.usage)
     outcome += _other_words(span, others)
-    return (
-        f"  {span.id:<26} {served.source:<8} {served.attempts} sent  {span.start_s:>8.2f} s + "
-        f"{span.end_s - span.start_s:>7.2f} s  {money(span.cost):>9}  {outcome}"
+    cells = (
+        f"  {one_line(span.id)}",
+        served.source,
+        f"{served.attempts} sent",
+        f"{span.start_s:.2f} s + {span.end_s - span.start_s:>7.2f} s",
+        money(span.cost),
+        outcome,
     )
+    return aligned_row(cells, _CALL_WIDTHS, right=_NUMBERS)
 
 
 def _call_text(span: StoredSpan) -> str:
@@ -188,10 +211,10 @@ def _first_words(output: Any) -> str:
     return next((line.lstrip("# ") for line in text.splitlines() if line.strip()), "")
 
 
-def _tokens_out(usage: Mapping[str, Any]) -> str:
+def _tokens_out(usage: Usage) -> str:
     if is_untold(usage):
         return "tokens not told"
-    return f"{usage['output_tokens']:,} tokens out, {reasoning_words(usage)}"
+    return f"{usage.output_tokens:,} tokens out, {reasoning_words(usage)}"
 
 
 def _cost(cost: float | None) -> str:

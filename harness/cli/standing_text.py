@@ -18,21 +18,22 @@ from harness.cli.live.lines import (
     waits_words,
 )
 from harness.cli.summary import (
-    answer_lines,
-    failure_lines,
-    left_open_lines,
-    money_lines,
-    run_outages_lines,
-    skipped_lines,
-    topics_line,
-    work_lines,
+    answer_fields,
+    failure_fields,
+    left_open_fields,
+    money_fields,
+    run_outage_fields,
+    skipped_fields,
+    topics_field,
+    work_fields,
 )
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget
-from harness.records.answers import answers_in
+from harness.records.manifest import Manifest
+from harness.render.document import Field, Fields
 from harness.runs.live_file import Live
-from harness.runs.manifest import begun_words, elsewhere_words, is_simulated
 from harness.runs.run_state import RunState
+from harness.runs.wanted import begun_words, elsewhere_words, is_simulated
 from harness.text.amounts import counted, duration
 
 SILENT_S = 15.0
@@ -49,48 +50,48 @@ class _Caps:
     budget_tokens: int | None
 
 
-def standing_lines(state: RunState, now: datetime) -> list[str]:
-    """Some lines for a person."""
-    manifest, totals = state.manifest, state.totals
-    lines = [
-        (
-            f"run       {manifest['run_id']}, {state_words(state, now)}, session"
-            f" {manifest['sessions']}"
-        ),
-        f"dataset   {manifest['dataset']['path']}",
-        f"model     {manifest['identity']['model']} at {manifest['identity']['endpoint']}",
-        *(f"          {words}" for words in elsewhere_words(manifest)),
-        *_began_lines(state),
-        topics_line(totals, state.unfinished, state.skipped),
-        *failure_lines(state.failures),
-        *skipped_lines(state.skipped, manifest["dataset"].get("skipped_lines", ())),
+def standing_of(state: RunState, now: datetime) -> Fields:
+    """Return some lines for a person."""
+    manifest, sums = state.manifest, state.sums
+    fields = [
+        *_run_fields(state, now),
+        topics_field(sums, state.unfinished, state.skipped),
+        *failure_fields(state.failures),
+        *skipped_fields(state.skipped, manifest.dataset.skipped_lines),
     ]
     if state.live is not None:
-        lines += _live_lines(state.live, _caps(manifest), now)
+        fields += _live_fields(state.live, _caps(manifest), now)
     else:
-        lines += [
-            *work_lines(totals, streamed=manifest["settings"].get("stream", True)),
-            *_money_lines(state),
-        ]
-    lines += answer_lines(answers_in(totals))
-    lines += left_open_lines(state.left_open)
-    lines += [f"note      {note}" for note in state.notes]
-    lines += run_outages_lines(manifest)
+        fields += work_fields(sums, streamed=manifest.settings.get("stream", True))
+        fields += _money_fields(state)
+    fields += answer_fields(sums.answers)
+    fields += left_open_fields(state.left_open)
+    fields += [Field("note", note) for note in state.notes]
+    fields += run_outage_fields(manifest)
     stop = stop_of(state)
     if stop is not None:
-        lines.append(f"stopped   {stop['message']}")
-    if not state.running and (totals["failed"] or state.unfinished or state.killed):
-        lines.append(f"continue  harness resume {shlex.quote(str(state.path))}")
-    return lines
+        fields.append(Field("stopped", stop["message"]))
+    if not state.running and (sums.failed or state.unfinished or state.killed):
+        path = shlex.quote(str(state.path))
+        fields.append(Field("continue", f"harness resume {path}", whole=True))
+    return Fields(fields=tuple(fields))
 
 
-def _began_lines(state: RunState) -> list[str]:
-    """The beginning of the session that goes on, or was killed; of one that ended its log tells
-    more.
-    """
-    if state.begun is None or not (state.running or state.killed):
-        return []
-    return [f"began     {begun_words(state.begun)}"]
+def _run_fields(state: RunState, now: datetime) -> list[Field]:
+    """Say which run it is, what it asks, and when its last session began."""
+    manifest = state.manifest
+    identity = manifest.identity
+    run = f"{manifest.run_id}, {state_words(state, now)}, session {manifest.sessions}"
+    asked = f"{identity['model']} at {identity['endpoint']}"
+    fields = [
+        Field("run", run),
+        Field("dataset", str(manifest.dataset.path)),
+        Field("model", asked, tuple(elsewhere_words(manifest))),
+    ]
+    # The log tells more of a session that ended.
+    if state.begun is not None and (state.running or state.killed):
+        fields.append(Field("began", begun_words(state.begun)))
+    return fields
 
 
 _PLAIN_STATUSES = ("complete", "incomplete", "interrupted")
@@ -104,13 +105,13 @@ def state_words(state: RunState, now: datetime) -> str:
     if state.last_alive is not None:
         ago = duration(max(0.0, (now - state.last_alive).total_seconds()))
         return f"killed, last alive at {state.last_alive:%Y-%m-%d %H:%M:%S} UTC, {ago} ago"
-    word = str(state.manifest["status"])
+    word = state.manifest.status
     # The cause, as one word for programs; a line of its own tells it.
     if word not in _PLAIN_STATUSES:
         word = "stopped"
     if word == "complete" and state.unfinished:
         word = f"complete, but rows are missing: {state.unfinished:,}"
-    failed = state.totals["failed"]
+    failed = state.sums.failed
     return f"{word}, {failed:,} failed" if failed else word
 
 
@@ -123,29 +124,31 @@ def _pid(state: RunState) -> int | None:
 
 def stop_of(state: RunState) -> Mapping[str, Any] | None:
     """Return the reason that stopped the last session, unless the run has gone on since."""
-    sessions = state.manifest.get("session_log", [])
+    sessions = state.manifest.session_log
     if state.running or state.killed or not sessions:
         return None
     stop: Mapping[str, Any] | None = sessions[-1]["stop"]
     return stop
 
 
-def _live_lines(live: Live, caps: _Caps, now: datetime) -> list[str]:
-    """The run's own display, in its words."""
+def _live_fields(live: Live, caps: _Caps, now: datetime) -> list[Field]:
+    """Return the run's own display, in its words."""
     seen = live.seen
+    fields = [Field("calls", calls_words(seen))]
     waits = waits_words(seen)
+    if waits:
+        fields.append(Field("waiting", waits))
+    fields += [Field("all wait", words) for words in held_words(seen)]
+    fields += [Field("endpoint", words) for words in endpoint_words(seen)]
+    if seen.causes:
+        fields.append(Field("failing", causes_words(seen)))
+    fields += [Field("cost", money_words(seen, caps)), Field("time", time_words(seen))]
+    if seen.stopping is not None:
+        fields.append(Field("stopping", seen.stopping))
     silent_s = (now - live.at).total_seconds()
-    return [
-        f"calls     {calls_words(seen)}",
-        *([f"waiting   {waits}"] if waits else []),
-        *(f"all wait  {words}" for words in held_words(seen)),
-        *(f"endpoint  {words}" for words in endpoint_words(seen)),
-        *([f"failing   {causes_words(seen)}"] if seen.causes else []),
-        f"cost      {money_words(seen, caps)}",
-        f"time      {time_words(seen)}",
-        *([f"stopping  {seen.stopping}"] if seen.stopping is not None else []),
-        *([f"silent    {_silence(silent_s, live.pid)}"] if silent_s > SILENT_S else []),
-    ]
+    if silent_s > SILENT_S:
+        fields.append(Field("silent", _silence(silent_s, live.pid)))
+    return fields
 
 
 def _silence(silent_s: float, pid: int) -> str:
@@ -155,23 +158,21 @@ def _silence(silent_s: float, pid: int) -> str:
     )
 
 
-def _money_lines(state: RunState) -> list[str]:
+def _money_fields(state: RunState) -> list[Field]:
     caps = _caps(state.manifest)
-    lines = money_lines(
-        Outlay.of(state.totals, state.journal),
-        state.totals,
+    fields = money_fields(
+        Outlay.of(state.sums, state.journal),
+        state.sums,
         state.unfinished,
         Budget(cost=caps.budget, tokens=caps.budget_tokens),
         simulated=is_simulated(state.manifest),
     )
     if state.left_open:
-        lines.append(
-            f"open      {counted(len(state.left_open), 'request')} had no answer yet when it was"
-            " killed"
-        )
-    return lines
+        requests = counted(len(state.left_open), "request")
+        fields.append(Field("open", f"{requests} had no answer yet when it was killed"))
+    return fields
 
 
-def _caps(manifest: Mapping[str, Any]) -> _Caps:
-    settings = manifest["settings"]
+def _caps(manifest: Manifest) -> _Caps:
+    settings = manifest.settings
     return _Caps(budget=settings.get("budget"), budget_tokens=settings.get("budget_tokens"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 import anyio
 import click
 
-from harness.cli.output import say, say_json
-from harness.cli.standing_text import standing_lines, stop_of
+from harness.cli.output import say_json
+from harness.cli.standing_text import standing_of, stop_of
 from harness.machine.wall_clock import SystemClock
 from harness.records.begun import begun_to_json
+from harness.render.terminal import show
 from harness.runs.batch import RESULTS_ROOT
 from harness.runs.live_file import live_to_json
 from harness.runs.run_state import RunState, look_at, newest_run
@@ -35,25 +37,29 @@ def status(run: Path | None, json_output: bool) -> None:
     if json_output:
         say_json(_as_json(state))
         return
-    say("\n".join(standing_lines(state, clock.now())))
+    show([standing_of(state, clock.now())], sys.stdout)
 
 
 def _as_json(state: RunState) -> dict[str, Any]:
     manifest = state.manifest
-    known = {
-        name: manifest.get(name)
-        for name in ("run_id", "created_at", "status", "sessions", "session_log")
-    }
     return {
-        **known,
+        "run_id": manifest.run_id,
+        "created_at": manifest.created_at,
+        "status": manifest.status,
+        "sessions": manifest.sessions,
+        "session_log": manifest.session_log or None,
         "path": str(state.path),
         "running": state.running,
         "killed": state.killed,
         "last_alive": None
         if state.last_alive is None
         else state.last_alive.isoformat(timespec="milliseconds"),
-        "totals": {**state.totals, "unfinished": state.unfinished, "skipped": state.skipped},
-        "skipped_lines": manifest["dataset"].get("skipped_lines", []),
+        "totals": {
+            **state.sums.as_json(),
+            "unfinished": state.unfinished,
+            "skipped": state.skipped,
+        },
+        "skipped_lines": manifest.dataset.skipped_lines,
         "failures": [asdict(alike) for alike in state.failures],
         "journal": state.journal,
         "left_open": len(state.left_open),

@@ -4,6 +4,7 @@ gone.
 
 from __future__ import annotations
 
+import io
 import os
 import select
 import sys
@@ -11,28 +12,24 @@ import termios
 from contextlib import suppress
 from typing import TextIO
 
-COMMON_COLUMNS = 80
 LOCAL_FLAGS = 3
 """The index of the local flags in the list that `tcgetattr` returns."""
 SHOW_CURSOR = "\x1b[?25h"
+
+
+def prepare_streams() -> None:
+    """Let no character crash the program: what the encoding of a stream cannot hold is written out
+    as an escape.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def can_be_painted(stream: TextIO) -> bool:
     """Return whether this is a terminal that moves its cursor, and shows more than ASCII."""
     smart = os.environ.get("TERM", "").lower() not in ("", "dumb", "unknown")
     return stream.isatty() and smart and stream.encoding.lower().replace("-", "") == "utf8"
-
-
-def columns_of(stream: TextIO) -> int | None:
-    """Return how wide a terminal is, or None for a pipe or a file; one that does not know is taken
-    for a common one.
-    """
-    if not stream.isatty():
-        return None
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or COMMON_COLUMNS
-    except OSError:
-        return COMMON_COLUMNS
 
 
 def in_foreground(descriptor: int) -> bool:

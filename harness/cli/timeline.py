@@ -40,7 +40,7 @@ def timeline(run: Path, topic_id: str | None, out: Path | None) -> None:
     if out is not None and not out.parent.is_dir():
         raise SettingsError(f"--out {out}: there is no directory {out.parent}")
     opened = Run.open(run)
-    line = Timeline(opened.manifest["run_id"])
+    line = Timeline(opened.manifest.run_id)
     parts = trace_of(opened, line, topic_id)
     if out == Path("-"):
         sys.stdout.buffer.writelines(parts)
@@ -52,7 +52,7 @@ def timeline(run: Path, topic_id: str | None, out: Path | None) -> None:
     click.echo(
         terminal_safe(f"{target}: open it at https://ui.perfetto.dev or in chrome://tracing")
     )
-    in_file = opened.manifest["dataset"]["topics"]
+    in_file = opened.manifest.dataset.topics
     if topic_id is None and line.topics < in_file:
         click.echo(
             f"it has {line.topics:,} of {in_file:,} topics: those that are finished and made calls",

@@ -2,49 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from harness.domain.completion import Usage
 from harness.text.amounts import counted
 
 
-def tokens_words(usage: Mapping[str, Any]) -> str:
+def tokens_words(usage: Usage) -> str:
     """`889 tokens in, 110 out (40 reasoning)`; for answers that no server counted, that."""
     if is_untold(usage):
-        return f"tokens not told by the server{_for_answers(usage['untold'])}"
+        return f"tokens not told by the server{_for_answers(usage.untold)}"
     words = (
-        f"{usage['input_tokens']:,} tokens in, {usage['output_tokens']:,} out"
-        f" ({reasoning_words(usage)})"
+        f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out ({reasoning_words(usage)})"
     )
     return words + untold_words(usage)
 
 
-def is_untold(usage: Mapping[str, Any]) -> bool:
+def is_untold(usage: Usage) -> bool:
     """Return whether there are answers, and no number of any."""
-    return bool(usage.get("untold", 0)) and not usage["input_tokens"] + usage["output_tokens"]
+    return usage.untold > 0 and not usage.total_tokens
 
 
-def untold_words(usage: Mapping[str, Any]) -> str:
+def untold_words(usage: Usage) -> str:
     """`, not told by the server for 3 answers`; empty where all was told."""
-    untold = usage.get("untold", 0)
+    untold = usage.untold
     return f", not told by the server for {counted(untold, 'answer')}" if untold else ""
 
 
-def reasoning_words(usage: Mapping[str, Any], of: str = "") -> str:
+def reasoning_words(usage: Usage, of: str = "") -> str:
     """`40 reasoning`; `about 40 reasoning` where a part of it was judged here, for want of a count.
     `of` goes between.
 
     Where there is reasoning and neither a count nor a judgement of it, that is said instead.
     """
-    told, untold = usage["reasoning_tokens"], usage.get("reasoning_untold", 0)
-    estimated = usage.get("reasoning_estimated") or 0
-    if estimated:
-        return f"about {told + estimated:,}{of} reasoning"
-    if untold and not told:
+    told, untold = usage.reasoning_tokens, usage.reasoning_untold
+    if usage.reasoning_estimated:
+        return f"about {told + usage.reasoning_estimated:,}{of} reasoning"
+    if not untold:
+        return f"{told:,}{of} reasoning"
+    if not told:
         return "reasoning not told"
-    return f"{told:,}{of} reasoning" + (
-        f", not told for {counted(untold, 'answer')}" if untold else ""
-    )
+    return f"{told:,}{of} reasoning, not told for {counted(untold, 'answer')}"
 
 
 def _for_answers(untold: int) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.domain.tally import Totals
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlay:
@@ -31,16 +33,16 @@ class Outlay:
     tokens_untold: int = 0
 
     @classmethod
-    def of(cls, totals: Mapping[str, Any], journal: Mapping[str, Any]) -> Outlay:
+    def of(cls, totals: Totals, journal: Mapping[str, Any]) -> Outlay:
         """Return the spending by the sums of the rows and the journal.
 
         The journal's word is empty or behind while a session goes on.
         """
-        usage = totals["usage"]
+        tokens = totals.input_tokens + totals.output_tokens
         return cls(
-            cost=max(totals["cost"], journal.get("cost", 0.0)),
-            tokens=max(usage["input_tokens"] + usage["output_tokens"], journal.get("tokens", 0)),
-            cost_in_rows=totals["cost"],
+            cost=max(totals.cost, journal.get("cost", 0.0)),
+            tokens=max(tokens, journal.get("tokens", 0)),
+            cost_in_rows=totals.cost,
             cost_at_risk=journal.get("cost_at_risk", 0.0),
             tokens_at_risk=journal.get("tokens_at_risk", 0),
             untold=journal.get("untold", 0),

@@ -20,7 +20,8 @@ from harness.errors import ResultsError
 from harness.exports.source import RunFacts
 from harness.records.directory_lock import LOCK_FILE
 from harness.records.jsonl_file import pretty, storage_errors
-from harness.records.results_dir import KEPT_INPUTS, RESULTS_FILE, RUN_FILE, TRACES_FILE
+from harness.records.manifest import RUN_FILE
+from harness.records.results_dir import KEPT_INPUTS, RESULTS_FILE, TRACES_FILE
 
 ABOUT_FILE = "export.json"
 """In every directory that is an export: what it holds, and the sign that it may be replaced by

@@ -7,13 +7,14 @@ what is being exported.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from harness.records.results_dir import RESULTS_FILE, TRACES_FILE, is_running, read_manifest
+from harness.records.manifest import Manifest, read_manifest
+from harness.records.results_dir import RESULTS_FILE, TRACES_FILE, is_running
 from harness.records.run_index import RowPlaces, opened_file
 from harness.records.stored import result_row, span_row
 
@@ -71,7 +72,7 @@ class RunRows:
         path: Path,
         results: BinaryIO | None,
         traces: BinaryIO | None,
-        manifest: Mapping[str, Any],
+        manifest: Manifest,
     ):
         self._results = results
         self._traces = traces
@@ -90,17 +91,17 @@ class RunRows:
             yield TopicRows(row=row, calls=[span_row(call) for call in calls])
 
 
-def _facts(manifest: Mapping[str, Any], *, finished: int, running: bool) -> RunFacts:
-    identity, dataset = manifest["identity"], manifest["dataset"]
+def _facts(manifest: Manifest, *, finished: int, running: bool) -> RunFacts:
+    identity = manifest.identity
     return RunFacts(
-        run_id=manifest["run_id"],
-        status=manifest["status"],
-        created_at=manifest.get("created_at"),
+        run_id=manifest.run_id,
+        status=manifest.status,
+        created_at=manifest.created_at,
         workflow=identity.get("workflow"),
         endpoint=identity.get("endpoint"),
         model=identity.get("model"),
-        dataset=dataset.get("path"),
-        topics=dataset["topics"],
+        dataset=manifest.dataset.path,
+        topics=manifest.dataset.topics,
         finished=finished,
         running=running,
     )

@@ -24,8 +24,13 @@ _ANSWERED = {
 
 def answers_to_json(answers: Mapping[Answered, int]) -> list[Json]:
     """The most frequent first; `other` is there where it is one."""
+    return [_answered_to_json(one, number) for one, number in most_frequent_first(answers)]
+
+
+def most_frequent_first(answers: Mapping[Answered, int]) -> list[tuple[Answered, int]]:
+    """Return who answered and how often, without those that a sum has lost again."""
     listed = sorted(answers.items(), key=lambda item: (-item[1], item[0]))
-    return [_answered_to_json(one, number) for one, number in listed if number > 0]
+    return [(one, number) for one, number in listed if number > 0]
 
 
 def _answered_to_json(one: Answered, number: int) -> Json:

@@ -6,19 +6,15 @@ It is on disk before the first request leaves, so it is known also of a session 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
 from harness.domain.policy import Budget, Limits
 from harness.errors import ResultsError
 from harness.records.codec import JsonObject
+from harness.records.manifest import Manifest
 from harness.records.typed import TypedReader, moment
 from harness.text.safe import one_line
-
-SESSIONS_BEGUN = "sessions_begun"
-"""The field of `run.json` that lists the beginnings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,15 +74,14 @@ def begun_to_json(begun: Begun) -> JsonObject:
     }
 
 
-def last_begun(manifest: Mapping[str, Any]) -> Begun | None:
+def last_begun(manifest: Manifest) -> Begun | None:
     """Return the beginning of a run's last session; None where an earlier version of harness began
     it.
 
     Raises ResultsError for what cannot be read.
     """
-    told = manifest.get(SESSIONS_BEGUN) or ()
     try:
-        found = [_BEGUN.of_value(one) for one in told]
+        found = [_BEGUN.of_value(one) for one in manifest.sessions_begun]
     except (TypeError, ValueError) as error:
-        raise ResultsError(f"run.json: damaged: {SESSIONS_BEGUN}: {one_line(str(error))}") from None
-    return next((one for one in reversed(found) if one.session == manifest["sessions"]), None)
+        raise ResultsError(f"run.json: damaged: sessions_begun: {one_line(str(error))}") from None
+    return next((one for one in reversed(found) if one.session == manifest.sessions), None)

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.domain.outage_words import PastOutage
 from harness.records.codec import JsonObject
+from harness.records.manifest import Manifest
 from harness.records.typed import TypedReader, moment
 
 
@@ -31,10 +32,10 @@ def outages_of(entry: Mapping[str, Any]) -> tuple[PastOutage, ...]:
     return tuple(_OUTAGES.of_value(told) for told in entry.get("outages", ()))
 
 
-def run_outages(manifest: Mapping[str, Any]) -> list[PastOutage]:
+def run_outages(manifest: Manifest) -> list[PastOutage]:
     """Return the outages of all sessions of a run, from what `run.json` says of it."""
     found: list[PastOutage] = []
-    for entry in manifest.get("session_log", ()):
+    for entry in manifest.session_log:
         found += outages_of(entry)
     return found
 

@@ -13,7 +13,6 @@ cache without a payment.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -38,12 +37,11 @@ from harness.records.jsonl_file import (
     texts_of,
     write_whole,
 )
+from harness.records.manifest import RUN_FILE, Manifest, read_manifest
 from harness.records.rows import result_to_row, span_to_row
 from harness.records.run_standing import Standing
 from harness.records.stored import owner_of, results_in
 
-MANIFEST_VERSION = 1
-RUN_FILE = "run.json"
 RESULTS_FILE = "results.jsonl"
 TRACES_FILE = "traces.jsonl"
 KEPT_INPUTS = ("dataset.jsonl", "dataset.txt")
@@ -57,16 +55,7 @@ _BEGINNINGS = {
     *(f".{name}.part" for name in KEPT_INPUTS),
 }
 
-_NEEDED = {
-    "run_id": str,
-    "sessions": int,
-    "dataset": dict,
-    "identity": dict,
-    "settings": dict,
-    "status": str,
-}
-
-Describe = Callable[[dict[str, Any] | None], dict[str, Any]]
+Describe = Callable[[Manifest | None], dict[str, Any]]
 
 
 class ResultsDir:
@@ -77,7 +66,7 @@ class ResultsDir:
     """
 
     def __init__(
-        self, path: Path, lock: DirectoryLock, manifest: dict[str, Any], standing: Standing
+        self, path: Path, lock: DirectoryLock, manifest: Manifest, standing: Standing
     ) -> None:
         self.path = path
         self.manifest = manifest
@@ -91,7 +80,7 @@ class ResultsDir:
     @property
     def session(self) -> int:
         """The number of times that the run was begun or continued, from 1."""
-        return int(self.manifest["sessions"])
+        return self.manifest.sessions
 
     @classmethod
     def create_or_continue(cls, path: Path, describe: Describe) -> ResultsDir:
@@ -115,8 +104,9 @@ class ResultsDir:
             ) from error
         try:
             known = read_manifest(path) if (path / RUN_FILE).exists() else None
-            manifest = {**describe(known), "sessions": (known["sessions"] if known else 0) + 1}
-            return cls(path, lock, manifest, _repaired(path, manifest["sessions"] - 1))
+            sessions = 0 if known is None else known.sessions
+            manifest = Manifest.of({**describe(known), "sessions": sessions + 1})
+            return cls(path, lock, manifest, _repaired(path, sessions))
         except OSError as error:
             lock.undo()
             raise ResultsError(f"{path}: cannot be written: {error.strerror or error}") from error
@@ -131,7 +121,7 @@ class ResultsDir:
         From now on this is the run's directory.
         """
         with storage_errors(self.path / RUN_FILE):
-            write_whole(self.path / RUN_FILE, pretty(self.manifest))
+            self.manifest.write(self.path)
         self._begun = True
         with storage_errors(self.path):
             self._traces.begin()
@@ -148,10 +138,10 @@ class ResultsDir:
 
     def update(self, changes: Mapping[str, Json]) -> None:
         """Replace `run.json` by one with these changes. Raises StorageError."""
-        self.manifest.update(changes)
+        self.manifest = self.manifest.changed(changes)
         with storage_errors(self.path / RUN_FILE):
             self._lock.check()
-            write_whole(self.path / RUN_FILE, pretty(self.manifest))
+            self.manifest.write(self.path)
 
     def tell(self, moment: Mapping[str, Json]) -> None:
         """Replace what other processes are told of the run while it goes on. Raises
@@ -219,37 +209,6 @@ class ResultsDir:
         self.standing.add(result, self.session)
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
-    """Read `run.json`. Raises ResultsError if the directory is no run or the file is damaged."""
-    try:
-        manifest = json.loads((path / RUN_FILE).read_bytes())
-    except FileNotFoundError:
-        raise ResultsError(
-            f"{path}: not a run: there is no {RUN_FILE}; expected a directory under results/"
-        ) from None
-    except NotADirectoryError:
-        raise ResultsError(
-            f"{path}: not a run: it is a file; expected a directory under results/"
-        ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ResultsError(f"{path / RUN_FILE}: cannot be read: {error}") from error
-    if not isinstance(manifest, dict) or type(manifest.get("version")) is not int:
-        raise ResultsError(f"{path / RUN_FILE}: not the description of a run")
-    if manifest["version"] != MANIFEST_VERSION:
-        raise ResultsError(
-            f"{path / RUN_FILE}: of version {manifest['version']}, and this harness knows version"
-            f" {MANIFEST_VERSION}"
-        )
-    for name, kind in _NEEDED.items():
-        if type(manifest.get(name)) is not kind:
-            raise ResultsError(
-                f"{path / RUN_FILE}: damaged: {name!r} is missing or is no {kind.__name__}"
-            )
-    if type(manifest["dataset"].get("topics")) is not int:
-        raise ResultsError(f"{path / RUN_FILE}: damaged: the number of topics is missing")
-    return manifest
-
-
 def read_standing(path: Path) -> Standing:
     """Read the standing of a run from its rows; it may be running. Raises ResultsError for a
     damaged row.
@@ -260,10 +219,9 @@ def read_standing(path: Path) -> Standing:
     return standing
 
 
-def unfinished_topics(manifest: Mapping[str, Any], standing: Standing) -> int:
+def unfinished_topics(manifest: Manifest, standing: Standing) -> int:
     """Count the topics of a run that have no row."""
-    dataset = manifest["dataset"]
-    return standing.unfinished(dataset["topics"], dataset.get("end"))
+    return standing.unfinished(manifest.dataset.topics, manifest.dataset.end)
 
 
 def is_running(path: Path) -> bool:

@@ -8,20 +8,15 @@ is going on is read on from where the last pass stopped.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.errors import ResultsError
 from harness.records.jsonl_file import texts_of
-from harness.records.results_dir import (
-    RESULTS_FILE,
-    TRACES_FILE,
-    is_running,
-    read_manifest,
-    unfinished_topics,
-)
+from harness.records.manifest import Manifest, read_manifest
+from harness.records.results_dir import RESULTS_FILE, TRACES_FILE, is_running, unfinished_topics
 from harness.records.run_standing import Standing
 from harness.records.stored import (
     Lines,
@@ -71,7 +66,7 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.manifest: Mapping[str, Any] = {}
+        self.manifest: Manifest
         self.generation = 0
         self.standing = Standing()
         self._place = Place()

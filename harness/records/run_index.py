@@ -13,12 +13,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from harness.domain.run import topic_of_drawn
 from harness.errors import ResultsError
 from harness.records.jsonl_file import texts_in
-from harness.records.results_dir import RESULTS_FILE, TRACES_FILE, is_running, read_manifest
+from harness.records.manifest import Manifest, read_manifest
+from harness.records.results_dir import RESULTS_FILE, TRACES_FILE, is_running
 from harness.records.run_standing import Standing
 from harness.records.stored import StoredResult, StoredSpan, owner_of, result_of, span_of
 
@@ -100,7 +101,7 @@ class RunIndex:
     """
 
     def __init__(
-        self, path: Path, manifest: Mapping[str, Any], places: RowPlaces, indexes: Mapping[str, int]
+        self, path: Path, manifest: Manifest, places: RowPlaces, indexes: Mapping[str, int]
     ) -> None:
         self.path = path
         self.manifest = manifest
@@ -129,7 +130,7 @@ class RunIndex:
     @property
     def samples(self) -> int:
         """The number of draws of each topic of the dataset."""
-        return int(self.manifest["identity"].get("samples", 1))
+        return int(self.manifest.identity.get("samples", 1))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._indexes)

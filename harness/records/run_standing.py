@@ -18,7 +18,7 @@ from harness.domain.redo import TopicState
 from harness.domain.run import Answered, Failure, Status, TopicResult
 from harness.domain.tally import Totals
 from harness.domain.who_answered import AnswererCounts
-from harness.records.answers import answers_to_json
+from harness.records.answers import answers_to_json, most_frequent_first
 from harness.records.codec import usage_to_json
 from harness.records.rows import dollars, seconds
 from harness.text.safe import one_line
@@ -102,6 +102,18 @@ class RowTotals(Totals):
                 self.degraded += sign
             case "failed":
                 self.failed += sign
+
+    def rounded(self) -> RowTotals:
+        """Return these sums as they are told: money and seconds rounded to what is meant, and the
+        most frequent answers first.
+        """
+        return replace(
+            self,
+            cost=round(self.cost, 9),
+            saved=round(self.saved, 9),
+            sequential_s=round(self.sequential_s, 9),
+            answers=Counter(dict(most_frequent_first(self.answers))),
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Whole numbers where they count, money and seconds rounded to what is meant."""

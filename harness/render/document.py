@@ -55,6 +55,29 @@ class Lines:
     lines: tuple[str | Line, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A label of a word or two, a text beside it, and `more` lines below the text.
+
+    A `whole` one is a path or a command: no line of it is broken between words, so that it can be
+    copied. Without a label it belongs to the field above.
+    """
+
+    label: str
+    text: str
+    more: tuple[str, ...] = ()
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fields:
+    """Labels with a text each, the texts under each other. White space at the beginning of a line
+    is kept where lines are shown as they are.
+    """
+
+    fields: tuple[Field, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """The first `texts` columns hold words and stand at the left; the others hold numbers and stand
@@ -98,7 +121,7 @@ class Fold:
     blocks: tuple[Block, ...]
 
 
-Block: TypeAlias = Heading | Paragraph | Lines | Table | Diff | Code | Fold
+Block: TypeAlias = Heading | Paragraph | Lines | Fields | Table | Diff | Code | Fold
 Document: TypeAlias = Iterable[Block]
 """Blocks in their order. A long report is made and rendered block by block."""
 

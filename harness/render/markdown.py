@@ -11,6 +11,8 @@ from harness.render.document import (
     Code,
     Diff,
     Document,
+    Field,
+    Fields,
     Fold,
     Heading,
     Line,
@@ -21,7 +23,10 @@ from harness.render.document import (
 from harness.text.safe import html_safe, markdown_safe, terminal_safe
 
 _PARAGRAPHS = re.compile(r"(\n\s*)")
-_NUMBERS = re.compile(r"[\d.,:% smhin→×–]+")
+# Nothing of this is markup, but a list at the beginning of a line, an underlined heading, and what
+# follows a bracket in a link or in the definition of one.
+_NO_MARKUP = re.compile(r"[A-Za-z0-9 .,:;=/%$()\[\]'→×–-]*")
+_MARKUP = re.compile(r"^[-=:]|^\d+[.)]( |$)|\][(:\[]")
 _TICKS = re.compile(r"`{3,}")
 _TAGS = {"removed": "del", "added": "ins"}
 
@@ -46,6 +51,8 @@ def block_markdown(block: Block) -> str:
             return " ".join(map(_said, block.lines))
         case Lines():
             return "\n".join(f"- {_inline(_text(line))}" for line in block.lines)
+        case Fields():
+            return "\n".join(map(_field, block.fields))
         case Table():
             return _table(block)
         case Diff():
@@ -66,25 +73,24 @@ def fenced(text: str, language: str = "text") -> str:
     return f"{fence}{language}\n{shown}\n{fence}"
 
 
+def _field(field: Field) -> str:
+    """A point of a list, with the lines below its text as points under it."""
+    text = _inline(field.text)
+    label = _inline(field.label)
+    first = f"- {label}: {text}" if label else f"- {text}"
+    return "\n".join([first, *(f"  - {_inline(line)}" for line in field.more)])
+
+
 def _table(block: Table) -> str:
     columns = len(block.columns)
     rules = (["---"] * block.texts + ["---:"] * columns)[:columns]
-    lines = [_row(_cells(block.columns)), _row(rules)]
-    lines += [_row(_cells(row)) for row in block.rows]
+    lines = [_row(block.columns), f"| {' | '.join(rules)} |", *map(_row, block.rows)]
     table = "\n".join(lines)
     return f"**{_inline(block.title)}**\n\n{table}" if block.title else table
 
 
 def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _cells(row: Sequence[str]) -> list[str]:
-    """Numbers stay readable in the source, too: in a cell they begin no list."""
-    cells = []
-    for text in row:
-        cells.append(text if _NUMBERS.fullmatch(text) else _inline(text))
-    return cells
+    return f"| {' | '.join(map(_inline, cells))} |"
 
 
 def _said(line: Line) -> str:
@@ -97,7 +103,10 @@ def _text(line: str | Line) -> str:
 
 
 def _inline(text: str) -> str:
-    return markdown_safe(_one_line(text))
+    """The text on one line. One without any markup stays readable in the source, too."""
+    line = _one_line(text)
+    is_plain = _NO_MARKUP.fullmatch(line) and not _MARKUP.search(line)
+    return line if is_plain else markdown_safe(line)
 
 
 def _one_line(text: str) -> str:

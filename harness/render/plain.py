@@ -4,7 +4,7 @@ have marks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import chain
 
 from harness.diffs.words import plain as marked
@@ -13,6 +13,8 @@ from harness.render.document import (
     Code,
     Diff,
     Document,
+    Field,
+    Fields,
     Fold,
     Heading,
     Line,
@@ -26,6 +28,8 @@ from harness.text.safe import terminal_safe
 INDENT = "  "
 GAP = "  "
 """Between the columns of a table."""
+LABEL = 10
+"""The least width of the labels of fields, with the gap behind them: that of `stopping`."""
 QUOTE = "    | "
 """Before each line of a quoted text. It keeps the log of a CI job from reading the line as a
 command.
@@ -54,6 +58,8 @@ def block_lines(block: Block) -> Iterator[Line]:
             yield from (Line(terminal_safe(line.text), line.tone) for line in block.lines)
         case Lines():
             yield from _statements(block)
+        case Fields():
+            yield from _fields(block)
         case Table():
             yield from _table(block)
         case Diff():
@@ -65,6 +71,27 @@ def block_lines(block: Block) -> Iterator[Line]:
             yield from chain.from_iterable(map(block_lines, block.blocks))
 
 
+def _fields(block: Fields) -> Iterator[Line]:
+    width = label_width(block)
+    for field in block.fields:
+        for line in field_lines(field, width):
+            yield Line(line)
+
+
+def label_width(block: Fields) -> int:
+    """The column at which the texts of the fields begin."""
+    return max([LABEL, *(cells_of(field.label) + len(GAP) for field in block.fields)])
+
+
+def field_lines(field: Field, width: int) -> Iterator[str]:
+    """The lines of a field, its texts beginning at the column `width`."""
+    label = terminal_safe(field.label)
+    for text in (field.text, *field.more):
+        for line in terminal_safe(text).split("\n"):
+            yield aligned_row((label, line), (width - len(GAP), 0))
+            label = ""
+
+
 def aligned(table: Table) -> list[str]:
     """The columns and the rows of a table, each a line; a wide character counts as the two cells
     that it takes.
@@ -73,7 +100,8 @@ def aligned(table: Table) -> list[str]:
     widths = [max(map(cells_of, column)) for column in zip(*rows, strict=True)]
     for number, least in enumerate(table.least):
         widths[number] = max(widths[number], least)
-    return [_row(row, widths, table.texts) for row in rows]
+    numbers = range(table.texts, len(widths))
+    return [aligned_row(row, widths, right=numbers) for row in rows]
 
 
 def cells_of(text: str) -> int:
@@ -106,11 +134,16 @@ def _table(block: Table) -> Iterator[Line]:
         yield Line(row)
 
 
-def _row(cells: Sequence[str], widths: Sequence[int], texts: int) -> str:
+def aligned_row(cells: Sequence[str], widths: Sequence[int], *, right: Container[int] = ()) -> str:
+    """Write one row on a line, also of a list that is shown while it is read. The columns `right`
+    stand at the right.
+
+    Cells are safe text; one that is wider than its column moves those behind it.
+    """
     parts = []
     for number, (cell, width) in enumerate(zip(cells, widths, strict=True)):
         room = " " * (width - cells_of(cell))
-        parts.append(cell + room if number < texts else room + cell)
+        parts.append(room + cell if number in right else cell + room)
     return GAP.join(parts).rstrip()
 
 

@@ -10,19 +10,17 @@ from typing import Any
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Limits
 from harness.domain.who_answered import doubt_lines, why_unpriced
-from harness.records.answers import answers_in
 from harness.records.begun import last_begun
+from harness.records.manifest import Manifest
 from harness.records.results_dir import unfinished_topics
-from harness.records.run_standing import Standing
+from harness.records.run_standing import RowTotals, Standing
 from harness.report.away import Away, away_in
 from harness.report.digest import Digest, Step
 from harness.report.series import series_of, shares_of
-from harness.runs.manifest import begun_words, elsewhere_words, is_simulated
+from harness.runs.wanted import begun_words, elsewhere_words, is_simulated
 from harness.timing.bounds import bound_of
 from harness.timing.losses import CAUSES, losses_of
 from harness.timing.stats import Distribution
-
-Manifest = Mapping[str, Any]
 
 _STATES = {
     "complete": ("good", "complete"),
@@ -53,32 +51,32 @@ def summary_of(
 
     `down` is what a run that goes on says of a provider that is away.
     """
-    log = manifest.get("session_log", [])
-    totals = standing.totals.as_json()
+    log = manifest.session_log
+    totals = standing.totals.rounded()
     unfinished = unfinished_topics(manifest, standing)
-    complete_log = len(log) == manifest["sessions"] and not running
+    complete_log = len(log) == manifest.sessions and not running
     active_s = sum(times.end_s for times in digest.sessions.values())
     wall_s = sum(entry["wall_s"] for entry in log) if complete_log else active_s
     outages = outages_by_session(manifest)
-    time = _time(digest, manifest, wall_s=wall_s, sequential_s=totals["sequential_s"])
+    time = _time(digest, manifest, wall_s=wall_s, sequential_s=totals.sequential_s)
     return {
         "name": name,
-        "run_id": manifest["run_id"],
+        "run_id": manifest.run_id,
         "state": state_of(
-            manifest, running=running, failed=totals["failed"], missing=unfinished, down=down
+            manifest, running=running, failed=totals.failed, missing=unfinished, down=down
         ),
         "about": _about(manifest),
         "totals": {
-            **totals,
+            **totals.as_json(),
             "unfinished": unfinished,
             "requests": digest.requests,
             "refusals": digest.refusals,
         },
         "time": {**time, "whole_sessions": complete_log},
         "money": _money(manifest, totals),
-        "answerers": doubt_lines(answers_in(totals)),
-        "limits": manifest.get("limits_learned"),
-        "in_flight": manifest["settings"].get("in_flight"),
+        "answerers": doubt_lines(totals.answers),
+        "limits": manifest.json.get("limits_learned"),
+        "in_flight": manifest.settings.get("in_flight"),
         "troubles": {
             status: [asdict(cause) for cause in found.found]
             for status, found in digest.troubles.items()
@@ -98,7 +96,7 @@ def state_of(
     """Return the state of a run: a tone (`good`, `warn`, `bad`, `busy`), a word, and what stops it
     or did.
     """
-    status, log = manifest["status"], manifest.get("session_log", [])
+    status, log = manifest.status, manifest.session_log
     if running:
         word = "running" if down is None else "running, waiting for the provider"
         return {"tone": "busy", "word": word, "said": down or _began(manifest)}
@@ -123,8 +121,8 @@ def history_of(manifest: Manifest, *, running: bool) -> dict[int, Sequence[Seque
     """Return by session the numbers of calls that were let in at once, with their times.
 
     Empty where sessions and their log cannot be matched."""
-    log = manifest.get("session_log", [])
-    if len(log) != manifest["sessions"] - (1 if running else 0):
+    log = manifest.session_log
+    if len(log) != manifest.sessions - (1 if running else 0):
         return {}
     return {number: entry.get("places", ()) for number, entry in enumerate(log, start=1)}
 
@@ -133,8 +131,8 @@ def outages_by_session(manifest: Manifest) -> dict[int, Sequence[Away]]:
     """Return by session the times in which the provider was away.
 
     Empty where sessions and their log cannot be matched."""
-    log = manifest.get("session_log", [])
-    if len(log) not in (manifest["sessions"], manifest["sessions"] - 1):
+    log = manifest.session_log
+    if len(log) not in (manifest.sessions, manifest.sessions - 1):
         return {}
     return {number: away_in(entry) for number, entry in enumerate(log, start=1)}
 
@@ -157,7 +155,7 @@ def _time(
     """Wall and sequential time, the lower bound, and what was lost; session by session, as each
     began from nothing.
     """
-    limits = limits_of(manifest["settings"])
+    limits = limits_of(manifest.settings)
     bound_s, active_s = 0.0, 0.0
     lost: dict[str, float] = dict.fromkeys(CAUSES, 0.0)
     by: dict[str, float] = {}
@@ -184,8 +182,8 @@ def _time(
     }
 
 
-def _money(manifest: Manifest, totals: Mapping[str, Any]) -> dict[str, Any]:
-    settings, outlay = manifest["settings"], Outlay.of(totals, manifest.get("journal", {}))
+def _money(manifest: Manifest, totals: RowTotals) -> dict[str, Any]:
+    settings, outlay = manifest.settings, Outlay.of(totals, manifest.journal)
     return {
         "cost": outlay.cost,
         "elsewhere": outlay.cost - outlay.cost_in_rows,
@@ -194,28 +192,26 @@ def _money(manifest: Manifest, totals: Mapping[str, Any]) -> dict[str, Any]:
         "used_tokens": outlay.counted_tokens,
         "budget": settings.get("budget"),
         "budget_tokens": settings.get("budget_tokens"),
-        "saved": totals["saved"],
-        "unpriced": totals["unpriced"],
-        "known": outlay.cost > 0 or not totals["unpriced"],
-        "why": "the server told no usage"
-        if totals["usage"].get("untold")
-        else why_unpriced(answers_in(totals)),
+        "saved": totals.saved,
+        "unpriced": totals.unpriced,
+        "known": outlay.cost > 0 or not totals.unpriced,
+        "why": "the server told no usage" if totals.untold else why_unpriced(totals.answers),
         "untold_cost": outlay.cost_untold,
         "simulated": is_simulated(manifest),
     }
 
 
 def _about(manifest: Manifest) -> dict[str, Any]:
-    identity, versions = manifest["identity"], manifest.get("versions", {})
+    identity = manifest.identity
     return {
-        "dataset": manifest["dataset"].get("path"),
+        "dataset": manifest.dataset.path,
         "workflow": identity.get("workflow"),
         "model": identity.get("model"),
         "endpoint": identity.get("endpoint"),
         "elsewhere": "; ".join(elsewhere_words(manifest)) or None,
-        "created_at": manifest.get("created_at"),
-        "sessions": manifest["sessions"],
-        "harness": versions.get("harness"),
+        "created_at": manifest.created_at,
+        "sessions": manifest.sessions,
+        "harness": manifest.harness_version,
     }
 
 

@@ -15,7 +15,8 @@ from urllib.parse import quote
 from harness.domain.outlay import Outlay
 from harness.errors import ResultsError
 from harness.records.directory_lock import LOCK_FILE
-from harness.records.results_dir import RESULTS_FILE, RUN_FILE, TRACES_FILE, is_running
+from harness.records.manifest import RUN_FILE
+from harness.records.results_dir import RESULTS_FILE, TRACES_FILE, is_running
 from harness.records.run import Place, Run
 from harness.report.away import down_in
 from harness.report.detail import detail_of
@@ -89,19 +90,21 @@ class WatchedRun:
             except ResultsError as error:
                 return {"name": self.path.name, "problem": str(error)}
             manifest, unfinished = self._run.manifest, self._run.unfinished
-            totals = self._run.standing.totals.as_json()
-        cost = Outlay.of(totals, manifest.get("journal", {})).cost
+            totals = self._run.standing.totals.rounded()
+        cost = Outlay.of(totals, manifest.journal).cost
         return {
             "name": self.path.name,
             "state": state_of(
-                manifest, running=running, failed=totals["failed"], missing=unfinished, down=down
+                manifest, running=running, failed=totals.failed, missing=unfinished, down=down
             ),
-            **{status: totals[status] for status in ("ok", "degraded", "failed")},
+            "ok": totals.ok,
+            "degraded": totals.degraded,
+            "failed": totals.failed,
             "unfinished": unfinished,
-            "cost": round(cost, 9) if cost > 0 or not totals["unpriced"] else None,
-            "wall_s": None if running else manifest.get("totals", {}).get("wall_s"),
-            "model": manifest["identity"].get("model"),
-            "created_at": manifest.get("created_at"),
+            "cost": round(cost, 9) if cost > 0 or not totals.unpriced else None,
+            "wall_s": None if running else manifest.wall_s,
+            "model": manifest.identity.get("model"),
+            "created_at": manifest.created_at,
         }
 
     def _read_on(self) -> None:

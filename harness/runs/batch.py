@@ -27,8 +27,8 @@ from harness.machine.wall_clock import SystemClock
 from harness.ports import Answers, WallClock
 from harness.records.results_dir import Describe, ResultsDir
 from harness.runs.choosing import choose
-from harness.runs.manifest import Wanted, can_be_read_again
 from harness.runs.session import Report, Session, Watch
+from harness.runs.wanted import Wanted, can_be_read_again
 from harness.settings import Loaded, Settings
 from harness.telemetry.observed import check_installed
 from harness.workflows.in_use import as_json, check_access, endpoints_in_use, workflow_of

@@ -9,8 +9,8 @@ times as long as the mock's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
@@ -31,12 +31,13 @@ from harness.domain.run import Span, Topic, TopicResult
 from harness.domain.token_estimate import likely_input_tokens
 from harness.endpoint.http import build_http_client
 from harness.endpoint.openai_chat import OpenAIChat
+from harness.engine.routes import Routes
 from harness.engine.runner import Runner, Workflow
 from harness.engine.stopping import Stop
 from harness.errors import WorkflowError
 from harness.ports import Completer, WallClock
 from harness.runs.batch import dataset_spec
-from harness.settings import MOCK_KEY, Loaded
+from harness.settings import MOCK_KEY, Loaded, Settings
 from harness.testing.virtual_time import VirtualClock, run_virtual
 from harness.workflows.in_use import InUse, endpoints_in_use, workflow_of
 from harness.workflows.loading import LoadedWorkflow
@@ -100,21 +101,11 @@ class Estimate:
 
     @property
     def cost(self) -> float | None:
-        costs = [step.cost for step in self.steps]
-        return (
-            None
-            if any(cost is None for cost in costs)
-            else sum(cost for cost in costs if cost is not None)
-        )
+        return _total([step.cost for step in self.steps], 1.0)
 
     @property
     def cost_at_most(self) -> float | None:
-        costs = [step.cost_at_most for step in self.steps]
-        return (
-            None
-            if any(cost is None for cost in costs)
-            else sum(cost for cost in costs if cost is not None)
-        )
+        return _total([step.cost_at_most for step in self.steps], 1.0)
 
 
 def estimate_batch(
@@ -130,33 +121,45 @@ def estimate_batch(
 
     Raises what a run would raise for its file, settings and prompts; sends nothing.
     """
-    settings = loaded.settings
     # The author's file is executed anew for the rehearsal: what it keeps (a semaphore, a client)
     # belongs to one event loop from its first use on, and the run has another one.
     workflow = workflow_of(loaded)
     used = endpoints_in_use(loaded, workflow)
-    with closing(open_dataset(dataset_spec(settings, source))) as dataset:
-        dataset.check(skip_bad=settings.skip_bad)
-        sample = list(islice(dataset.read(), SAMPLE))
-        timed = settings.latency if settings.latency != "none" else LATENCY
-        workflow = replace(workflow, function=wrap(workflow.function))
-        rehearsed = _rehearsed(loaded, workflow, sample, timed, runs=1)
-        scale = dataset.count / len(sample) if sample else 0.0
-        steps = _by_step(rehearsed.spans, settings.pricing(), clock, scale)
-        found = None
-        if budgets and sample:
-            found = _budgets(loaded, workflow, dataset, timed, steps, clock.now())
-        return Estimate(
-            topics=dataset.count,
-            bad_lines=dataset.report.bad,
-            sample=len(sample),
-            steps=steps,
-            wall_s=_wall_s(rehearsed, _limits_of(loaded, used), scale),
-            latency=timed,
-            failed=len(rehearsed.failures),
-            first_failure=rehearsed.failures[0] if rehearsed.failures else None,
-            budgets=found,
-        )
+    workflow = replace(workflow, function=wrap(workflow.function))
+    with closing(open_dataset(dataset_spec(loaded.settings, source))) as dataset:
+        dataset.check(skip_bad=loaded.settings.skip_bad)
+        return _estimated(loaded, workflow, dataset, used, clock, budgets=budgets)
+
+
+def _estimated(
+    loaded: Loaded,
+    workflow: LoadedWorkflow,
+    dataset: Dataset,
+    used: Sequence[InUse],
+    clock: WallClock,
+    *,
+    budgets: bool,
+) -> Estimate:
+    settings = loaded.settings
+    timed = LATENCY if settings.latency == "none" else settings.latency
+    sample = list(islice(dataset.read(), SAMPLE))
+    rehearsed = _rehearsed(loaded, workflow, sample, timed, runs=1)
+    scale = dataset.count / len(sample) if sample else 0.0
+    steps = _by_step(rehearsed.spans, settings.pricing(), clock, scale)
+    found = None
+    if budgets and sample:
+        found = _budgets(loaded, workflow, dataset, timed, steps, clock.now())
+    return Estimate(
+        topics=dataset.count,
+        bad_lines=dataset.report.bad,
+        sample=len(sample),
+        steps=steps,
+        wall_s=_wall_s(rehearsed, _limits_of(loaded, used), scale),
+        latency=timed,
+        failed=len(rehearsed.failures),
+        first_failure=rehearsed.failures[0] if rehearsed.failures else None,
+        budgets=found,
+    )
 
 
 def _budgets(
@@ -184,21 +187,44 @@ def _budgets(
         likely.learn(span.step, span.request, span.usage)
     worst = _held(sent, pricing, now, lambda span: pricing.at_most(span.request, now))
     hoped = _held(sent, pricing, now, lambda span: _likely_of(likely, span, pricing, now))
-    if cost is None or not worst or worst[0].held is None:
+    if cost is None or not worst:
         return None
     slots = most_at_once(worst)
     # More topics than were rehearsed may fill slots that these could not.
     more = limits.in_flight / slots if dataset.count > len(topics) else 1.0
-    work_s = sum(call.until_s - call.from_s for call in worst)
-    dearest, dearest_likely = (max(call.held for call in calls) for calls in (worst, hoped))
+    enough = cost + most_ahead(worst) * more + _dearest(worst)
+    hoped_enough = cost + most_ahead(hoped) * more + _dearest(hoped)
     return Budgets(
-        enough=cost + most_ahead(worst) * more + dearest,
-        enough_likely=(cost + most_ahead(hoped) * more + dearest_likely) / (1 - LAST_SHARE),
-        held=sum(call.held * (call.until_s - call.from_s) for call in worst) / work_s
-        if work_s
-        else dearest,
+        enough=enough,
+        enough_likely=hoped_enough / (1 - LAST_SHARE),
+        held=_mean_held(worst),
         slots=round(slots * more),
     )
+
+
+def _dearest(calls: Sequence[Held]) -> float:
+    return max(call.held for call in calls)
+
+
+def _mean_held(calls: Sequence[Held]) -> float:
+    """Return what a call at work holds on average over time, in USD."""
+    work_s = sum(call.until_s - call.from_s for call in calls)
+    if not work_s:
+        return _dearest(calls)
+    return sum(call.held * (call.until_s - call.from_s) for call in calls) / work_s
+
+
+def _usage_of(span: Span) -> Usage:
+    """Return the tokens to expect of a call. The provider's own cache is left out of account: calls
+    at the same time cannot use each other's beginning.
+    """
+    return Usage(
+        input_tokens=likely_input_tokens(span.request), output_tokens=span.usage.output_tokens
+    )
+
+
+def _cost_of(span: Span, pricing: Pricing, now: datetime) -> float | None:
+    return pricing.of(span.request).cost(span.request.model, _usage_of(span), now)
 
 
 def _held(
@@ -206,10 +232,7 @@ def _held(
 ) -> list[Held]:
     calls = []
     for span in spans:
-        usage = Usage(
-            input_tokens=likely_input_tokens(span.request), output_tokens=span.usage.output_tokens
-        )
-        held, cost = of(span).cost, pricing.of(span.request).cost(span.request.model, usage, now)
+        held, cost = of(span).cost, _cost_of(span, pricing, now)
         if held is not None and cost is not None:
             # To the microsecond: the next call begins when one ends, and not a rounding before.
             from_s, until_s = round(span.end_s - span.served.latency_s, 6), round(span.end_s, 6)
@@ -219,11 +242,9 @@ def _held(
 
 def _likely_of(likely: Likely, span: Span, pricing: Pricing, now: datetime) -> AtMost:
     usage = likely.usage(span.step, span.request)
-    return (
-        pricing.at_most(span.request, now)
-        if usage is None
-        else pricing.of(span.request).dearest(span.request.model, usage, now)
-    )
+    if usage is None:
+        return pricing.at_most(span.request, now)
+    return pricing.of(span.request).dearest(span.request.model, usage, now)
 
 
 class _AsMock:
@@ -275,39 +296,13 @@ async def _rehearse(
     that there is.
     """
     used = endpoints_in_use(loaded, workflow)
-    loaded = loaded.among_several() if len(used) > 1 else loaded
-    settings = loaded.settings.model_copy(
-        update={"latency": latency, "faults": "none", "cache_mode": "off"}
-    )
+    if len(used) > 1:
+        loaded = loaded.among_several()
+    rehearsal = {"latency": latency, "faults": "none", "cache_mode": "off"}
+    settings = loaded.settings.model_copy(update=rehearsal)
     stop, clock, kept = Stop(), VirtualClock(), _Kept()
-    endpoint = profile_endpoint(PROFILES["mock"], api_key=MOCK_KEY)
-    client = build_http_client(
-        settings.timeouts(), base_url=endpoint.base_url, transport=mock_transport(settings, clock)
-    )
-    async with client:
-        chat = OpenAIChat(
-            endpoint, timeouts=settings.timeouts(), http_client=client, wall_clock=clock
-        )
-        ledger, limits = Ledger(budget=Budget()), settings.limits()
-        completer, limiter = layered(
-            _AsMock(chat),
-            cache=MemoryCache(),
-            policies=Policies.of(settings),
-            limits=limits,
-            ledger=ledger,
-            stop=stop,
-            clock=clock,
-            name=used[0].name,
-            own_limits=loaded.limits_at() if len(used) > 1 else None,
-            elsewhere=[
-                Elsewhere(
-                    name=one.name,
-                    endpoint=_AsMock(chat),
-                    limits=within(limits, loaded.limits_at(one.name)),
-                )
-                for one in used[1:]
-            ],
-        )
+    async with _mock_chat(settings, clock) as chat:
+        completer, limiter = _layered(chat, loaded, settings, used, stop, clock)
         context = run_context(
             loaded, workflow, run_id="estimate", name=settings.workflow, used=used
         )
@@ -322,7 +317,45 @@ async def _rehearse(
             ending=limiter.ending,
         )
         await runner.run(sample)
-        return kept
+    return kept
+
+
+@asynccontextmanager
+async def _mock_chat(settings: Settings, clock: VirtualClock) -> AsyncIterator[_AsMock]:
+    endpoint = profile_endpoint(PROFILES["mock"], api_key=MOCK_KEY)
+    timeouts, transport = settings.timeouts(), mock_transport(settings, clock)
+    client = build_http_client(timeouts, base_url=endpoint.base_url, transport=transport)
+    async with client:
+        chat = OpenAIChat(endpoint, timeouts=timeouts, http_client=client, wall_clock=clock)
+        yield _AsMock(chat)
+
+
+def _layered(
+    chat: _AsMock,
+    loaded: Loaded,
+    settings: Settings,
+    used: Sequence[InUse],
+    stop: Stop,
+    clock: VirtualClock,
+) -> tuple[Completer, Routes]:
+    """Stack the run's own layers over the mock, which answers in place of each endpoint."""
+    limits = settings.limits()
+    elsewhere = []
+    for one in used[1:]:
+        own = within(limits, loaded.limits_at(one.name))
+        elsewhere.append(Elsewhere(name=one.name, endpoint=chat, limits=own))
+    return layered(
+        chat,
+        cache=MemoryCache(),
+        policies=Policies.of(settings),
+        limits=limits,
+        ledger=Ledger(budget=Budget()),
+        stop=stop,
+        clock=clock,
+        name=used[0].name,
+        own_limits=loaded.limits_at() if len(used) > 1 else None,
+        elsewhere=elsewhere,
+    )
 
 
 def _by_step(
@@ -338,18 +371,8 @@ def _by_step(
 def _step(
     name: str, spans: Sequence[Span], pricing: Pricing, now: datetime, scale: float
 ) -> StepEstimate:
-    # The provider's own cache is left out of account: calls at the same time cannot use each
-    # other's beginning.
-    usages = [
-        Usage(
-            input_tokens=likely_input_tokens(span.request), output_tokens=span.usage.output_tokens
-        )
-        for span in spans
-    ]
-    costs = [
-        pricing.of(span.request).cost(span.request.model, usage, now)
-        for span, usage in zip(spans, usages, strict=True)
-    ]
+    usages = [_usage_of(span) for span in spans]
+    costs = [_cost_of(span, pricing, now) for span in spans]
     return StepEstimate(
         step=name,
         calls=len(spans) * scale,

@@ -12,20 +12,16 @@ from harness.cache.admin import CacheAdmin
 from harness.errors import CacheError, ResultsError, StorageError
 from harness.ports import OpenCall, WallClock
 from harness.records.begun import Begun, last_begun
-from harness.records.results_dir import (
-    RESULTS_FILE,
-    RUN_FILE,
-    TRACES_FILE,
-    is_running,
-)
+from harness.records.manifest import RUN_FILE, Manifest
+from harness.records.results_dir import RESULTS_FILE, TRACES_FILE, is_running
 from harness.records.run import Run
-from harness.records.run_standing import FailedAlike
+from harness.records.run_standing import FailedAlike, RowTotals
 from harness.runs.live_file import Live, read_live
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunState:
-    """`totals` are sums over the rows, `journal` is the journal's word on the money.
+    """`sums` are those over the rows, `journal` is the journal's word on the money.
 
     `begun` is the beginning of the last session, None where an earlier version of harness began it.
     `live` is what a run that goes on last told of itself, None before it did. `killed`: the last
@@ -34,9 +30,9 @@ class RunState:
     """
 
     path: Path
-    manifest: Mapping[str, Any]
+    manifest: Manifest
     running: bool
-    totals: Mapping[str, Any]
+    sums: RowTotals
     unfinished: int
     failures: tuple[FailedAlike, ...]
     journal: Mapping[str, Any]
@@ -48,12 +44,12 @@ class RunState:
 
     @property
     def killed(self) -> bool:
-        return not self.running and self.manifest["status"] == "running"
+        return not self.running and self.manifest.status == "running"
 
     @property
     def skipped(self) -> int:
         """The bad lines of the file of topics that were skipped."""
-        return int(self.manifest["dataset"].get("skipped", 0))
+        return self.manifest.dataset.skipped
 
 
 async def look_at(path: Path, clock: WallClock) -> RunState:
@@ -65,8 +61,8 @@ async def look_at(path: Path, clock: WallClock) -> RunState:
     run = Run.open(path)
     manifest, standing = run.manifest, run.standing
     live, notes = _told(path)
-    killed = not running and manifest["status"] == "running"
-    journal: Mapping[str, Any] = manifest.get("journal", {})
+    killed = not running and manifest.status == "running"
+    journal: Mapping[str, Any] = manifest.journal
     left_open: tuple[OpenCall, ...] = ()
     if killed:
         journal, left_open, note = await _journal(manifest, clock)
@@ -75,14 +71,12 @@ async def look_at(path: Path, clock: WallClock) -> RunState:
         path=path,
         manifest=manifest,
         running=running,
-        totals=standing.totals.as_json(),
+        sums=standing.totals.rounded(),
         unfinished=run.unfinished,
         failures=standing.failures(),
         journal=journal,
         begun=last_begun(run.manifest),
-        live=live
-        if running and live is not None and live.session == manifest["sessions"]
-        else None,
+        live=live if running and live is not None and live.session == manifest.sessions else None,
         last_alive=_last_alive(path, manifest, live) if killed else None,
         left_open=left_open,
         notes=notes,
@@ -107,22 +101,22 @@ def _told(path: Path) -> tuple[Live | None, tuple[str, ...]]:
 
 
 async def _journal(
-    manifest: Mapping[str, Any], clock: WallClock
+    manifest: Manifest, clock: WallClock
 ) -> tuple[Mapping[str, Any], tuple[OpenCall, ...], tuple[str, ...]]:
     """Read the journal in the cache for a run that could not write its word down itself."""
-    run_id = manifest["run_id"]
+    run_id = manifest.run_id
     try:
-        async with CacheAdmin.open(Path(manifest["settings"]["cache"]), clock=clock) as cache:
+        async with CacheAdmin.open(Path(manifest.settings["cache"]), clock=clock) as cache:
             return asdict(await cache.spent(run_id)), tuple(await cache.left_open(run_id)), ()
     except (CacheError, StorageError, KeyError, TypeError) as error:
         said = f"what was spent since the last session is not known: {error}"
-        return manifest.get("journal", {}), (), (said,)
+        return manifest.journal, (), (said,)
 
 
-def _last_alive(path: Path, manifest: Mapping[str, Any], live: Live | None) -> datetime:
+def _last_alive(path: Path, manifest: Manifest, live: Live | None) -> datetime:
     """The last sign of life of a session that was killed: what it told, or wrote."""
     files = (path / name for name in (RUN_FILE, RESULTS_FILE, TRACES_FILE))
     signs = [datetime.fromtimestamp(file.stat().st_mtime, UTC) for file in files if file.exists()]
-    if live is not None and live.session == manifest["sessions"]:
+    if live is not None and live.session == manifest.sessions:
         signs.append(live.at)
     return max(signs)

@@ -32,14 +32,15 @@ from harness.logs import logged_with
 from harness.machine.threads import in_thread
 from harness.machine.wall_clock import keeps_real_time
 from harness.ports import Answers, OpenCall, Results, WallClock
-from harness.records.begun import SESSIONS_BEGUN, Begun, SessionLimits, begun_to_json
+from harness.records.begun import Begun, SessionLimits, begun_to_json
+from harness.records.manifest import session_begun
 from harness.records.outages import outage_to_json
 from harness.records.results_dir import LINES_FILE, ResultsDir
-from harness.records.run_standing import FailedAlike
+from harness.records.run_standing import FailedAlike, RowTotals
 from harness.runs.choosing import Chosen
 from harness.runs.live_file import Live, live_to_json
-from harness.runs.manifest import STDIN, workflow_name
 from harness.runs.snapshot import Sight, glance
+from harness.runs.wanted import STDIN, workflow_name
 from harness.settings import Loaded
 from harness.telemetry.observed import Levels, observed
 from harness.timing.outlook import Track
@@ -56,7 +57,7 @@ TOLD_EVERY_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A batch after a session. `totals` are sums over all rows of all sessions.
+    """A batch after a session. `sums` are those over all rows of all sessions, `totals` their JSON.
 
     `failures` are the failed topics by cause. `session` is what happened in this one; `unfinished`
     counts topics without a row. `left_open` are requests of earlier sessions whose payment is
@@ -72,7 +73,7 @@ class Report:
     run_id: str
     topics: int
     unfinished: int
-    totals: Mapping[str, Any]
+    sums: RowTotals
     session: Progress
     wall_s: float
     stop: StopCause | None
@@ -89,13 +90,17 @@ class Report:
     outages: tuple[PastOutage, ...] = ()
 
     @property
+    def totals(self) -> Mapping[str, Any]:
+        return self.sums.as_json()
+
+    @property
     def exit_code(self) -> int:
         """0 all topics ok or degraded, 1 some failed or missing, 3 stopped for cause, 130
         interrupted.
         """
         if self.stop is not None:
             return 130 if self.stop.kind == "interrupted" else 3
-        return 1 if self.totals["failed"] or self.unfinished else 0
+        return 1 if self.sums.failed or self.unfinished else 0
 
 
 @dataclass(slots=True)
@@ -130,7 +135,7 @@ class Session:
         """Run the chosen topics. A disk that fails once there is a report is a part of it."""
         watch = self.watch
         try:
-            with logged_with(run_id=self.results.manifest["run_id"]):
+            with logged_with(run_id=self.results.manifest.run_id):
                 await self._run()
         except StorageError as error:
             if watch.report is None:
@@ -144,7 +149,7 @@ class Session:
     async def _run(self) -> None:
         results, watch = self.results, self.watch
         started_at, started_s = self.clock.now(), anyio.current_time()
-        run_id = results.manifest["run_id"]
+        run_id = results.manifest.run_id
         watch.path, watch.started_s, watch.standing = results.path, started_s, results.standing
         watch.started_at = started_at
         watch.to_do = self.chosen.number
@@ -264,7 +269,7 @@ class Session:
         earlier session.
         """
         code = self.workflow.code_sha256
-        sessions = self.results.manifest.get("session_log", [])
+        sessions = self.results.manifest.session_log
         same = [entry["topics"] for entry in sessions if entry.get("workflow_sha256") == code]
         return any(topics["ok"] + topics["degraded"] for topics in same)
 
@@ -277,14 +282,11 @@ class Session:
             pid=os.getpid(),
             limits=SessionLimits.of(settings.limits(), settings.spending_cap()),
         )
-        results.manifest[SESSIONS_BEGUN] = [
-            *results.manifest.get(SESSIONS_BEGUN, ()),
-            begun_to_json(begun),
-        ]
         write_digests(results.path / LINES_FILE, self.dataset.digests())
-        dataset = results.manifest["dataset"]
-        if dataset["path"] == STDIN and dataset["kept"] is None:
-            dataset["kept"] = self.dataset.save(results.path).name
+        kept, known = None, results.manifest.dataset
+        if known.path == STDIN and known.kept is None:
+            kept = self.dataset.save(results.path).name
+        results.manifest = session_begun(results.manifest, begun_to_json(begun), kept=kept)
         results.begin()
 
     async def _close(
@@ -319,7 +321,7 @@ class Session:
         """The changes of `run.json` at the end of a session. `entry` is the session's own in the
         log.
         """
-        sessions = [*self.results.manifest.get("session_log", []), entry]
+        sessions = [*self.results.manifest.session_log, entry]
         return {
             "status": status,
             "totals": {
@@ -344,10 +346,10 @@ class Session:
         results, dataset = self.results, self.dataset
         return Report(
             path=results.path,
-            run_id=results.manifest["run_id"],
+            run_id=results.manifest.run_id,
             topics=dataset.count,
             unfinished=unfinished,
-            totals=results.standing.totals.as_json(),
+            sums=results.standing.totals.rounded(),
             session=progress,
             wall_s=wall_s,
             stop=self.stop.cause,
@@ -369,7 +371,7 @@ class Session:
         session.
         """
         try:
-            return await stack.cache.spent(self.results.manifest["run_id"])
+            return await stack.cache.spent(self.results.manifest.run_id)
         except (StorageError, CacheError) as error:
             self.stop.set("storage", str(error))
             return stack.before

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from harness.cache.latencies import latencies_in
 from harness.errors import ResultsError
+from harness.records.manifest import Manifest
 from harness.records.results_dir import TRACES_FILE, is_running
 from harness.records.run import Run
 from harness.simulation.recorded import RecordedTopic, topic_of
@@ -37,7 +37,7 @@ def read_run(path: Path, *, seed: int) -> Recording:
     """
     run = Run.open(path)
     manifest = run.manifest
-    settings = manifest["settings"]
+    settings = manifest.settings
     elapsed = {row.index: float(row.elapsed_s) for row in run.results() if row.calls}
     if not elapsed:
         raise ResultsError(
@@ -67,12 +67,12 @@ def read_run(path: Path, *, seed: int) -> Recording:
     )
     return Recording(
         path=path,
-        run_id=manifest["run_id"],
+        run_id=manifest.run_id,
         settings=settings,
-        endpoint=str(manifest["identity"].get("endpoint")),
+        endpoint=str(manifest.identity.get("endpoint")),
         topics=tuple(topics),
         finished=len(elapsed),
-        topics_in_all=manifest["dataset"]["topics"],
+        topics_in_all=manifest.dataset.topics,
         refusal_s=refusal_s_of(topics),
         provider_limit=why.limit,
         notes=(
@@ -89,7 +89,7 @@ def _topics(
     """The calls of a topic stand together, so one topic is in memory at a time. Those that are
     found are taken from `untold`, and `flights` is told of the answers of the last session.
     """
-    last_session = run.manifest["sessions"]
+    last_session = run.manifest.sessions
     for (index, session), group in groupby(
         run.spans(), key=lambda span: (span.index, span.session)
     ):
@@ -106,11 +106,11 @@ def _topics(
             yield topic_of(spans, elapsed_s=elapsed[index])
 
 
-def _shown_limit(manifest: Mapping[str, Any], flights: Flights) -> int | None:
+def _shown_limit(manifest: Manifest, flights: Flights) -> int | None:
     """Return what the limiter came to in the end, if it was refused more, and as many requests, and
     never more, were answered at once.
     """
-    learned = manifest.get("limits_learned") or {}
+    learned = manifest.limits_learned
     slots, maximum = learned.get("places"), learned.get("maximum")
     if not learned.get("refusals") or not isinstance(slots, int) or not isinstance(maximum, int):
         return None
@@ -120,7 +120,7 @@ def _shown_limit(manifest: Mapping[str, Any], flights: Flights) -> int | None:
 
 
 def _with_cached_times(
-    manifest: Mapping[str, Any], topics: Sequence[RecordedTopic]
+    manifest: Manifest, topics: Sequence[RecordedTopic]
 ) -> tuple[list[RecordedTopic], int]:
     """Answers from the cache took no time in this run; the cache knows how long they took when they
     were paid for.
@@ -131,7 +131,7 @@ def _with_cached_times(
         for call in topic.calls
         if call.error is None and call.duration_s is None
     }
-    cache = Path(str(manifest["settings"].get("cache") or ""))
+    cache = Path(str(manifest.settings.get("cache") or ""))
     if not unknown or not cache.is_file():
         return list(topics), 0
     found = latencies_in(cache, unknown)
@@ -147,9 +147,9 @@ def _with_cached_times(
 
 
 def _notes(
-    path: Path, manifest: Mapping[str, Any], finished: int, untold: int, from_cache: int
+    path: Path, manifest: Manifest, finished: int, untold: int, from_cache: int
 ) -> Iterator[str]:
-    in_file = manifest["dataset"]["topics"]
+    in_file = manifest.dataset.topics
     if is_running(path):
         yield (
             f"the run is still under way: {finished:,} of its {in_file:,} topics are finished and"

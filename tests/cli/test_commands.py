@@ -625,7 +625,7 @@ def test_doctor_finds_the_mock_in_good_health(harness: Harness) -> None:
 def test_doctor_names_a_missing_key_and_exits_1(harness: Harness) -> None:
     result = harness("doctor")
     assert result.exit_code == 1
-    assert "problem  key       no key for deepseek: set DEEPSEEK_API_KEY" in result.stdout
+    assert "problem  key        no key for deepseek: set DEEPSEEK_API_KEY" in result.stdout
     findings = json.loads(harness("doctor", "--json").stdout)
     assert [one["name"] for one in findings if one["verdict"] == "problem"] == ["key"]
 
@@ -636,14 +636,14 @@ def test_doctor_finds_that_no_server_is_there_and_exits_1(harness: Harness) -> N
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
         result = harness("doctor", "--base-url", url, "--model", "m")
     assert result.exit_code == 1
-    assert "problem  connect   nothing listens at 127.0.0.1:" in result.stdout
+    assert "problem  connect    nothing listens at 127.0.0.1:" in result.stdout
 
 
 def test_doctor_asks_the_mock_what_it_does(harness: Harness) -> None:
     result = harness("doctor", "--endpoint", "mock", "--ask")
     assert result.exit_code == 0, result.output
-    assert "ok       stream    yes, in " in result.stdout
-    assert "ok       reasoning in the field reasoning_content" in result.stdout
+    assert "ok       stream     yes, in " in result.stdout
+    assert "ok       reasoning  in the field reasoning_content" in result.stdout
 
 
 def test_a_cache_goes_out_as_text_and_comes_back_the_same(harness: Harness, a_run: Path) -> None:

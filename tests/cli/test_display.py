@@ -12,6 +12,7 @@ from typing import Any
 import pyte
 import pytest
 import wcwidth
+from field_lines import lines_of
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -29,7 +30,7 @@ from harness.cli.live.lines import (
 )
 from harness.cli.live.painter import BEGIN, END, frame, styled
 from harness.cli.live.picture import Line, column, fit, picture
-from harness.cli.summary import failure_lines, time_lines
+from harness.cli.summary import failure_fields, time_fields
 from harness.cli.terminal import can_be_painted
 from harness.domain.completion import Delta
 from harness.domain.remedies import IN_THE_CODE, REMEDIES
@@ -546,12 +547,14 @@ def alike(topics: int, **values: Any) -> FailedAlike:
 
 
 def test_nothing_is_said_of_failures_where_there_are_none() -> None:
-    assert failure_lines(()) == []
+    assert lines_of(failure_fields(())) == []
 
 
 def test_failures_are_told_whole_by_cause_with_what_helps() -> None:
     long = " ".join(["cut"] * 200)
-    found = failure_lines((alike(1200), alike(3, cause="length", kind="length", message=long)))
+    found = lines_of(
+        failure_fields((alike(1200), alike(3, cause="length", kind="length", message=long)))
+    )
     assert found == [
         "failed    1,200 × server 500 – no (tea)",
         f"            → {REMEDIES['server']}",
@@ -567,18 +570,22 @@ def test_an_exception_of_the_workflow_is_told_with_its_line_of_code() -> None:
         "type": "IndexError",
         "message": "list index out of range",
     }
-    assert failure_lines((alike(5, **of_code, where="flow.py:12", code="return words[9]"),)) == [
+    assert lines_of(
+        failure_fields((alike(5, **of_code, where="flow.py:12", code="return words[9]"),))
+    ) == [
         "failed    5 × IndexError – list index out of range (tea)",
         "            flow.py:12: return words[9]",
         f"            → {IN_THE_CODE}",
     ]
-    _, line, _ = failure_lines((alike(5, **of_code, where="flow.py:12"),))
+    _, line, _ = lines_of(failure_fields((alike(5, **of_code, where="flow.py:12"),)))
     assert line == "            flow.py:12"
 
 
 def test_an_exception_without_words_is_told_by_its_type() -> None:
     of_code = {"cause": "AssertionError", "kind": None, "type": "AssertionError", "message": ""}
-    assert failure_lines((alike(1, **of_code),))[0] == "failed    1 × AssertionError (tea)"
+    assert (
+        lines_of(failure_fields((alike(1, **of_code),)))[0] == "failed    1 × AssertionError (tea)"
+    )
 
 
 def test_a_bad_line_is_named_once() -> None:
@@ -588,36 +595,42 @@ def test_a_bad_line_is_named_once() -> None:
         "type": "DatasetError",
         "topic_id": "bad.jsonl:1",
     }
-    said, _ = failure_lines((alike(1, **of_data, message="bad.jsonl:1: no field 'topic'"),))
+    said, _ = lines_of(
+        failure_fields((alike(1, **of_data, message="bad.jsonl:1: no field 'topic'"),))
+    )
     assert said == "failed    1 × DatasetError – bad.jsonl:1: no field 'topic'"
 
 
 def test_rare_causes_are_summed_up() -> None:
-    found = failure_lines(
-        [alike(number, cause=f"server {number}") for number in (9, 8, 7, 6, 5, 4, 3)]
+    found = lines_of(
+        failure_fields(
+            [alike(number, cause=f"server {number}") for number in (9, 8, 7, 6, 5, 4, 3)]
+        )
     )
     assert len([line for line in found if "×" in line]) == 6
     assert found[-1] == "          7 × other causes"
 
 
 def test_the_time_is_told_against_one_call_after_another() -> None:
-    assert time_lines(5.5, 111.8, 0.09, verbose=False) == [
+    assert lines_of(time_fields(5.5, 111.8, 0.09, verbose=False)) == [
         "time      5.5 s, 20.3 × faster than one after another (111.8 s)"
     ]
-    assert time_lines(5.5, 4.0, 0.0, verbose=True) == ["time      5.5 s"]
+    assert lines_of(time_fields(5.5, 4.0, 0.0, verbose=True)) == ["time      5.5 s"]
     # The server worked on one call at a time, and each call's time holds that of those before it.
-    assert time_lines(5.5, 111.8, 0.09, queued=True, verbose=False) == ["time      5.5 s"]
-    assert time_lines(0.0, 0.0, 0.0, verbose=False) == ["time      0.0 s"]
+    assert lines_of(time_fields(5.5, 111.8, 0.09, queued=True, verbose=False)) == [
+        "time      5.5 s"
+    ]
+    assert lines_of(time_fields(0.0, 0.0, 0.0, verbose=False)) == ["time      0.0 s"]
 
 
 def test_a_loop_that_was_held_up_is_told_to_who_asks_or_where_it_matters() -> None:
-    assert time_lines(5.5, 0.0, 1.157, verbose=False) == ["time      5.5 s"]
-    assert time_lines(5.5, 0.0, 1.157, verbose=True)[1:] == [
+    assert lines_of(time_fields(5.5, 0.0, 1.157, verbose=False)) == ["time      5.5 s"]
+    assert lines_of(time_fields(5.5, 0.0, 1.157, verbose=True))[1:] == [
         "loop      the event loop was held up for 1157 ms at the longest"
     ]
-    (large,) = time_lines(5.5, 0.0, 5.0, verbose=False)[1:]
+    (large,) = lines_of(time_fields(5.5, 0.0, 5.0, verbose=False))[1:]
     assert large.startswith("loop      everything stood still for 5.0 s: ")
-    assert time_lines(5.5, 0.0, 5.0, verbose=True)[1:] == [large]
+    assert lines_of(time_fields(5.5, 0.0, 5.0, verbose=True))[1:] == [large]
 
 
 # The question before money is spent

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from harness.cli.money_words import reservation_lines
-from harness.cli.summary import money_lines
+from field_lines import lines_of
+
+from harness.cli.money_words import reservation_fields
+from harness.cli.summary import money_fields
 from harness.domain.ledger import Reservations
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget, Reserve
+from harness.records.run_standing import RowTotals
 
-TOTALS: dict[str, Any] = {
-    "cost": 0.5,
-    "saved": 0,
-    "unpriced": 0,
-    "usage": {"input_tokens": 100, "output_tokens": 20},
-}
+TOTALS = RowTotals(cost=0.5, input_tokens=100, output_tokens=20)
 ALL_IN_ROWS = {"cost": 0.5, "tokens": 120}
 MORE = {"cost": 0.75, "tokens": 150, "cost_at_risk": 2.0, "tokens_at_risk": 1000}
 
 
 def said(journal: dict[str, Any], budget: Budget, *, unfinished: int = 3) -> list[str]:
-    return money_lines(Outlay.of(TOTALS, journal), TOTALS, unfinished, budget, simulated=False)
+    return lines_of(
+        money_fields(Outlay.of(TOTALS, journal), TOTALS, unfinished, budget, simulated=False)
+    )
 
 
 def test_what_is_known_is_one_line() -> None:
@@ -60,14 +61,9 @@ def test_a_budget_in_tokens_counts_them_alike() -> None:
 
 def test_what_a_server_did_not_tell_is_reserved_and_not_used() -> None:
     untold = {"cost": 0.0, "tokens": 0, "tokens_at_risk": 900, "untold": 3, "tokens_untold": 700}
-    totals = {
-        **TOTALS,
-        "cost": 0.0,
-        "unpriced": 3,
-        "usage": {"input_tokens": 0, "output_tokens": 0, "untold": 3},
-    }
-    assert money_lines(
-        Outlay.of(totals, untold), totals, 0, Budget(tokens=2000), simulated=False
+    totals = RowTotals(unpriced=3, untold=3)
+    assert lines_of(
+        money_fields(Outlay.of(totals, untold), totals, 0, Budget(tokens=2000), simulated=False)
     ) == [
         "cost      not known: the server told no usage",
         (
@@ -78,26 +74,32 @@ def test_what_a_server_did_not_tell_is_reserved_and_not_used() -> None:
 
 
 def test_a_cost_without_a_price_is_not_known_and_a_part_of_it_is_not_counted() -> None:
-    unpriced = {**TOTALS, "cost": 0.0, "unpriced": 2}
+    unpriced = replace(TOTALS, cost=0.0, unpriced=2)
     journal = {"cost": 0.0, "tokens": 120}
-    lines = money_lines(Outlay.of(unpriced, journal), unpriced, 0, Budget(), simulated=False)
+    lines = lines_of(
+        money_fields(Outlay.of(unpriced, journal), unpriced, 0, Budget(), simulated=False)
+    )
     assert lines == ["cost      not known: no price is known for the model"]
-    some = {**TOTALS, "unpriced": 1}
-    assert money_lines(Outlay.of(some, ALL_IN_ROWS), some, 0, Budget(), simulated=False) == [
+    some = replace(TOTALS, unpriced=1)
+    assert lines_of(
+        money_fields(Outlay.of(some, ALL_IN_ROWS), some, 0, Budget(), simulated=False)
+    ) == [
         "cost      $0.5000 (not counting 1 topic with calls whose cost is not known: no price is"
         " known for the model)"
     ]
 
 
-def lines_of(
+def told(
     found: Reservations, budget: Budget, reserve: Reserve = "strict", *, unfinished: int = 0
 ) -> list[str]:
     outlay = Outlay.of(TOTALS, ALL_IN_ROWS)
-    return reservation_lines(found, outlay, budget, reserve, wall_s=40.0, unfinished=unfinished)
+    return lines_of(
+        reservation_fields(found, outlay, budget, reserve, wall_s=40.0, unfinished=unfinished)
+    )
 
 
 def test_time_lost_to_reservations_is_told_with_what_gives_it_back() -> None:
-    assert lines_of(Reservations(lost_s=30.0, wanted_cost=1.081), Budget(cost=1.0)) == [
+    assert told(Reservations(lost_s=30.0, wanted_cost=1.081), Budget(cost=1.0)) == [
         "          30 s of the 40 s went by waiting for money held for other calls",
         (
             "            → --budget 1.59 or a lower max_tokens or --budget-reserve likely gives"
@@ -105,11 +107,11 @@ def test_time_lost_to_reservations_is_told_with_what_gives_it_back() -> None:
         ),
     ]
     assert (
-        lines_of(Reservations(lost_s=30.0, wanted_tokens=4000), Budget(tokens=500), unfinished=1)[1]
+        told(Reservations(lost_s=30.0, wanted_tokens=4000), Budget(tokens=500), unfinished=1)[1]
         == "            → --budget-tokens 4120 and what the other topics cost or a lower max_tokens"
         " or --budget-reserve likely gives them back"
     )
-    assert lines_of(Reservations(lost_s=0.7), Budget(cost=1.0)) == []
+    assert told(Reservations(lost_s=0.7), Budget(cost=1.0)) == []
 
 
 def test_likely_reservations_say_what_they_risked_and_what_came_of_it() -> None:
@@ -118,12 +120,12 @@ def test_likely_reservations_say_what_they_risked_and_what_came_of_it() -> None:
         "          likely costs were held back, not worst cases: the budget could have been"
         " passed by "
     )
-    assert lines_of(risked, Budget(cost=1.0), "likely") == [f"{words}$0.2500, and was not passed"]
-    assert lines_of(risked, Budget(cost=0.45), "likely") == [
+    assert told(risked, Budget(cost=1.0), "likely") == [f"{words}$0.2500, and was not passed"]
+    assert told(risked, Budget(cost=0.45), "likely") == [
         f"{words}$0.2500, and was passed by $0.0500"
     ]
-    assert lines_of(Reservations(), Budget(cost=1.0), "likely") == []
+    assert told(Reservations(), Budget(cost=1.0), "likely") == []
     tokens = Reservations(could_pass_tokens=70)
-    assert lines_of(tokens, Budget(tokens=110), "likely") == [
+    assert told(tokens, Budget(tokens=110), "likely") == [
         f"{words}70 tokens, and was passed by 10 tokens"
     ]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from harness.cli.usage_words import reasoning_words, tokens_words
+from harness.domain.completion import Usage
 
 
 @pytest.mark.parametrize(
@@ -30,9 +31,9 @@ from harness.cli.usage_words import reasoning_words, tokens_words
 )
 def test_tokens_are_told_or_it_is_said_that_they_are_not(usage: dict[str, Any], words: str) -> None:
     told = {"input_tokens": 889, "output_tokens": 110, "reasoning_tokens": 40, "cached_tokens": 0}
-    assert tokens_words({**told, **usage}) == words
+    assert tokens_words(Usage(**{**told, **usage})) == words
 
 
 def test_reasoning_that_was_judged_here_is_said_to_be_about() -> None:
-    usage = {"reasoning_tokens": 200, "reasoning_untold": 1, "reasoning_estimated": 30}
+    usage = Usage(reasoning_tokens=200, reasoning_untold=1, reasoning_estimated=30)
     assert reasoning_words(usage) == "about 230 reasoning"

@@ -346,7 +346,7 @@ def test_doctor_tells_of_a_cache_of_two_builds_and_of_another_that_answers_now(
     server.names = lambda number: ("x", "fp_b")
     asked = harness(*looked, "--ask").output
     told = f"{CHANGED}: fingerprint fp_a gave 4 answers, fingerprint fp_b 1"
-    assert lines_with(asked, "fp_b") == [f"warning  answers   with the cache, {told}"]
+    assert lines_with(asked, "fp_b") == [f"warning  answers    with the cache, {told}"]
     write_topics(5)
     run(harness, server, out="more")
     (line,) = lines_with(harness(*looked).output, "fp_b")
@@ -354,7 +354,7 @@ def test_doctor_tells_of_a_cache_of_two_builds_and_of_another_that_answers_now(
     assert line.endswith(f"; {told}")
     server.names = lambda number: ("other/dear", None)
     assert (
-        f"warning  answers   {OTHER}: other/dear gave 1 answer\n"
+        f"warning  answers    {OTHER}: other/dear gave 1 answer\n"
         in harness(*looked, "--ask").output
     )
 

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-from typing import Any
-
 from harness.domain.outlay import Outlay
+from harness.domain.tally import Totals
 
-TOTALS: dict[str, Any] = {"cost": 0.5, "usage": {"input_tokens": 100, "output_tokens": 20}}
+TOTALS = Totals(cost=0.5, input_tokens=100, output_tokens=20)
 
 
 def test_the_budget_counts_what_broke_off_at_its_most() -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from records import a_failed_result, a_result, a_span
 
+from harness.records.manifest import Manifest
 from harness.records.results_dir import (
     RESULTS_FILE,
     TRACES_FILE,
@@ -27,9 +28,11 @@ from harness.records.run import read_results, read_spans
 TOPICS = 4
 
 
-def describe(known: dict[str, Any] | None) -> dict[str, Any]:
+def describe(known: Manifest | None) -> dict[str, Any]:
+    if known is not None:
+        return dict(known.json)
     fresh = {"version": 1, "run_id": "run", "status": "running", "identity": {}, "settings": {}}
-    return known or {**fresh, "dataset": {"topics": TOPICS}}
+    return {**fresh, "dataset": {"topics": TOPICS}}
 
 
 class ResultsMachine(RuleBasedStateMachine):

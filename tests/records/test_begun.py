@@ -6,29 +6,31 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from manifests import a_manifest
 
 from harness.domain.policy import Budget, Limits
 from harness.errors import ResultsError
-from harness.records.begun import SESSIONS_BEGUN, Begun, SessionLimits, begun_to_json, last_begun
-from harness.runs.manifest import begun_words
+from harness.records.begun import Begun, SessionLimits, begun_to_json, last_begun
+from harness.records.manifest import Manifest
+from harness.runs.wanted import begun_words
 
 AT = datetime(2026, 12, 1, 3, 12, 40, tzinfo=UTC)
 LIMITS = SessionLimits.of(Limits(in_flight=64), Budget(cost=5.0))
 SECOND = Begun(session=2, started_at=AT, pid=4711, limits=LIMITS)
 
 
-def a_manifest(*told: Any, sessions: int = 2) -> dict[str, Any]:
-    return {"sessions": sessions, SESSIONS_BEGUN: list(told)}
+def begun_by(*told: Any, sessions: int = 2) -> Manifest:
+    return a_manifest(sessions=sessions, sessions_begun=list(told))
 
 
 def test_the_last_session_is_found_by_its_number() -> None:
     first = Begun(session=1, started_at=AT, pid=1, limits=LIMITS)
-    assert last_begun(a_manifest(begun_to_json(first), begun_to_json(SECOND))) == SECOND
+    assert last_begun(begun_by(begun_to_json(first), begun_to_json(SECOND))) == SECOND
 
 
 def test_a_session_that_an_earlier_version_began_is_not_known() -> None:
-    assert last_begun({"sessions": 1}) is None
-    assert last_begun(a_manifest(begun_to_json(SECOND), sessions=3)) is None
+    assert last_begun(a_manifest(sessions=1)) is None
+    assert last_begun(begun_by(begun_to_json(SECOND), sessions=3)) is None
 
 
 @pytest.mark.parametrize(
@@ -40,7 +42,7 @@ def test_a_session_that_an_earlier_version_began_is_not_known() -> None:
 )
 def test_a_damaged_beginning_is_named(damage: dict[str, Any], said: str) -> None:
     with pytest.raises(ResultsError, match=rf"run\.json: damaged: sessions_begun: {said}"):
-        last_begun(a_manifest({**begun_to_json(SECOND), **damage}))
+        last_begun(begun_by({**begun_to_json(SECOND), **damage}))
 
 
 def test_a_beginning_reads_as_a_sentence() -> None:

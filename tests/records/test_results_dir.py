@@ -11,20 +11,21 @@ from records import a_failed_result, a_result, a_span
 
 from harness.errors import ResultsError, StorageError
 from harness.records.directory_lock import LOCK_FILE
+from harness.records.manifest import RUN_FILE, Manifest, read_manifest
 from harness.records.results_dir import (
     RESULTS_FILE,
-    RUN_FILE,
     TRACES_FILE,
     ResultsDir,
     is_running,
-    read_manifest,
     read_standing,
 )
 from harness.records.run import read_results, read_spans
 
 
-def a_manifest(known: dict[str, Any] | None) -> dict[str, Any]:
-    return known or {
+def a_manifest(known: Manifest | None) -> dict[str, Any]:
+    if known is not None:
+        return dict(known.json)
+    return {
         "version": 1,
         "run_id": "run",
         "status": "running",
@@ -67,7 +68,7 @@ async def test_a_run_that_goes_on_counts_its_sessions_and_keeps_its_rows(tmp_pat
         await write(results, 1)
 
     assert rows_of(tmp_path / "run") == [("t0", 1, "ok"), ("t1", 2, "ok")]
-    assert read_manifest(tmp_path / "run")["sessions"] == 2
+    assert read_manifest(tmp_path / "run").sessions == 2
 
 
 async def test_of_several_rows_of_a_topic_the_last_counts_with_its_calls(tmp_path: Path) -> None:
@@ -154,7 +155,7 @@ async def test_a_directory_that_was_deleted_is_said_at_the_next_row(tmp_path: Pa
             with pytest.raises(StorageError, match="deleted or replaced"):
                 results.update({"status": "complete"})
 
-    assert read_manifest(tmp_path / "run")["status"] == "running"
+    assert read_manifest(tmp_path / "run").status == "running"
 
 
 def test_a_directory_in_use_is_an_error_that_says_so(tmp_path: Path) -> None:
@@ -180,7 +181,7 @@ def test_a_run_that_cannot_be_continued_is_left_as_it_is(tmp_path: Path) -> None
         pass
     before = (tmp_path / "run" / RUN_FILE).read_bytes()
 
-    def refuse(known: dict[str, Any] | None) -> dict[str, Any]:
+    def refuse(known: Manifest | None) -> dict[str, Any]:
         raise ResultsError("another dataset")
 
     with pytest.raises(ResultsError, match="another dataset"):
@@ -199,7 +200,7 @@ def test_what_a_kill_leaves_before_the_run_has_begun_is_no_obstacle(tmp_path: Pa
     with opened(tmp_path):
         pass
 
-    assert read_manifest(tmp_path)["sessions"] == 1
+    assert read_manifest(tmp_path).sessions == 1
 
 
 @pytest.mark.parametrize("names", [["notes.txt"], ["dataset.jsonl"], [LOCK_FILE, "notes.txt"]])
@@ -253,7 +254,7 @@ def test_a_damaged_description_is_told_from_a_run(
 ) -> None:
     with opened(tmp_path):
         pass
-    (tmp_path / RUN_FILE).write_text(json.dumps(damage(read_manifest(tmp_path))))
+    (tmp_path / RUN_FILE).write_text(json.dumps(damage(dict(read_manifest(tmp_path).json))))
 
     with pytest.raises(ResultsError, match=said):
         read_manifest(tmp_path)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from manifests import a_manifest
 from run_directories import Made, asking, make_run, said
 
 from harness.domain.completion import Served, ToolCall, Usage
@@ -308,16 +309,16 @@ def test_draws_of_a_topic_are_compared_each_with_its_own(tmp_path: Path) -> None
 
 
 def test_in_what_runs_differ_is_told_what_decides_answers_from_the_rest() -> None:
-    a = {
-        "identity": {"model": "m", "effort": None},
-        "settings": {"model": "m", "seed": 1, "out": "/a", "cache": "/x"},
-        "workflow_sha256": "1",
-    }
-    b = {
-        "identity": {"model": "n", "effort": None, "samples": 2},
-        "settings": {"model": "n", "seed": 2, "out": "/b", "cache": "/y"},
-        "workflow_sha256": "2",
-    }
+    a = a_manifest(
+        identity={"model": "m", "effort": None},
+        settings={"model": "m", "seed": 1, "out": "/a", "cache": "/x"},
+        workflow_sha256="1",
+    )
+    b = a_manifest(
+        identity={"model": "n", "effort": None, "samples": 2},
+        settings={"model": "n", "seed": 2, "out": "/b", "cache": "/y"},
+        workflow_sha256="2",
+    )
     assert settings_changed(a, b) == (
         Setting(name="model", a="m", b="n", identity=True),
         Setting(name="samples", a=None, b=2, identity=True),

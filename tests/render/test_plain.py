@@ -7,7 +7,19 @@ import io
 import pytest
 
 from harness.diffs.words import diff_words
-from harness.render.document import Block, Code, Diff, Fold, Heading, Line, Lines, Table, paragraph
+from harness.render.document import (
+    Block,
+    Code,
+    Diff,
+    Field,
+    Fields,
+    Fold,
+    Heading,
+    Line,
+    Lines,
+    Table,
+    paragraph,
+)
 from harness.render.markdown import markdown
 from harness.render.plain import plain, plain_lines
 from harness.render.terminal import show
@@ -48,10 +60,59 @@ def test_a_table_may_have_least_widths_and_a_narrow_terminal_leaves_them_out(
         assert row in [line.rstrip() for line in terminal.getvalue().splitlines()]
 
 
+def test_a_narrow_terminal_folds_numbers_and_cuts_no_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table = Table(
+        title="t",
+        columns=("arm", "step", "wait"),
+        rows=(("batch-1024", "synthesize", "1000.5 / 2000.5 / 3000.5"),),
+        texts=2,
+    )
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+    shown = Terminal()
+    show([table], shown)
+    assert "batch-1024" in shown.getvalue()
+    assert "synthesize" in shown.getvalue()
+    assert "…" not in shown.getvalue()
+    assert {"1000.5", "2000.5", "3000.5"} <= set(shown.getvalue().split())
+
+
 def test_a_table_may_have_a_title() -> None:
     table = Table(title="Steps", columns=("step", "calls"), rows=(("plan", "1"),))
     assert plain([table]) == "Steps\nstep  calls\nplan      1\n"
     assert markdown([table]) == "**Steps**\n\n| step | calls |\n| --- | ---: |\n| plan | 1 |\n"
+
+
+FIELDS = Fields(
+    fields=(
+        Field("failed", "3 × server 500\nwith two lines", ("  → wait",)),
+        Field("", "of the budget"),
+        Field("look", "harness show results/night", whole=True),
+    )
+)
+
+
+def test_the_texts_of_fields_stand_under_each_other() -> None:
+    assert plain([FIELDS]) == (
+        "failed    3 × server 500\n"
+        "          with two lines\n"
+        "            → wait\n"
+        "          of the budget\n"
+        "look      harness show results/night\n"
+    )
+    long = Fields(fields=(Field("a", "b"), Field("a longer label", "c")))
+    assert plain([long]) == "a               b\na longer label  c\n"
+
+
+def test_fields_are_a_list_in_markdown() -> None:
+    assert markdown([FIELDS]) == (
+        "- failed: 3 × server 500 with two lines\n"
+        "  - → wait\n"
+        "- of the budget\n"
+        "- look: harness show results/night\n"
+    )
 
 
 def test_a_change_is_marked_and_indented_below_its_title() -> None:
@@ -82,6 +143,7 @@ def test_a_fold_shows_all_that_is_in_it() -> None:
         Heading(level=1, text="\x1b[2J"),
         paragraph("\x1b[2J"),
         Lines(lines=("\x1b[2J",)),
+        Fields(fields=(Field("\x1b[2J", "\x1b[2J", ("\x1b[2J",)),)),
         Table(columns=("\x1b[2J",), rows=(("\x1b[2J",),), title="\x1b[2J"),
         Diff(title="\x1b[2J", pieces=diff_words("", "\x1b[2J").pieces()),
         Code(text="\x1b[2J"),

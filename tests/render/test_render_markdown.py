@@ -5,9 +5,12 @@ markup.
 from __future__ import annotations
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from harness.diffs.words import Piece, diff_words
-from harness.render.document import Block, Diff, Heading, Lines, Table
+from harness.render.document import Block, Diff, Heading, Lines, Table, paragraph
 from harness.render.markdown import markdown
 
 
@@ -63,3 +66,26 @@ def test_nothing_in_a_text_is_markup(text: str) -> None:
     assert "\x1b" not in shown
     assert shown.count("# no heading") == shown.count("\\# no heading")
     assert all(line.count("|") - line.count("\\|") in (0, 2) for line in shown.splitlines())
+
+
+@given(st.text("[]():=-+.)$'/1a →–", max_size=12))
+@example("[x](/y)")
+@example("[x]: /y")
+@example("- x")
+@example("= x")
+@example("1. x")
+@example("1)")
+def test_what_is_written_as_it_is_has_no_markup(text: str) -> None:
+    written = markdown([paragraph(text)])
+    tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(written)
+    assert {token.type for token in tokens} <= {"paragraph_open", "inline", "paragraph_close"}
+    children = [child for token in tokens for child in token.children or ()]
+    assert {child.type for child in children} <= {"text", "text_special"}
+    assert "".join(child.content for child in children) == " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    "text", ["1.67 [1.60, 1.70]", "$0.0180", "0 (0%)", "9.82 / 11.28", "don't"]
+)
+def test_a_text_without_markup_stays_readable_in_the_source(text: str) -> None:
+    assert markdown([Lines(lines=(text,))]) == f"- {text}\n"

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from manifests import a_manifest
 from records import a_result
 from report_runs import Told, a_degraded_topic, a_failed_topic, a_topic, digested, write_run
 
@@ -114,16 +115,14 @@ def test_topics_of_one_cause_know_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", get_args(StopKind))
 def test_every_cause_of_a_stop_has_words_and_a_tone(kind: str) -> None:
     log = [{"stop": {"kind": kind, "message": "said so"}}]
-    found = state_of({"status": kind, "session_log": log}, running=False)
+    found = state_of(a_manifest(status=kind, session_log=log), running=False)
     assert found["said"] == "said so"
     assert found["tone"] in ("warn", "bad")
     assert found["word"] == "interrupted" or found["word"].startswith("stopped: ")
 
 
 def test_a_run_that_waits_for_its_provider_says_so() -> None:
-    found = state_of(
-        {"status": "running", "session_log": []}, running=True, down="provider down since 03:12"
-    )
+    found = state_of(a_manifest(), running=True, down="provider down since 03:12")
     expected = {
         "tone": "busy",
         "word": "running, waiting for the provider",
@@ -191,7 +190,7 @@ def test_runs_from_before_there_were_outages_have_none(tmp_path: Path) -> None:
 def test_the_state_of_a_run_in_a_word(
     status: str, running: bool, failed: int, tone: str, word: str
 ) -> None:
-    found = state_of({"status": status, "session_log": []}, running=running, failed=failed)
+    found = state_of(a_manifest(status=status), running=running, failed=failed)
     assert found["tone"] == tone
     assert word in found["word"]
 
@@ -216,15 +215,15 @@ def test_a_run_under_way_counts_what_is_left_and_has_no_wall_of_its_own(tmp_path
 
 def test_a_history_counts_only_where_each_session_has_one() -> None:
     log = [{"places": [[0.0, 8]]}, {"places": [[0.0, 4]]}]
-    assert history_of({"sessions": 2, "session_log": log}, running=False) == {
+    assert history_of(a_manifest(sessions=2, session_log=log), running=False) == {
         1: [[0.0, 8]],
         2: [[0.0, 4]],
     }
-    assert history_of({"sessions": 3, "session_log": log}, running=True) == {
+    assert history_of(a_manifest(sessions=3, session_log=log), running=True) == {
         1: [[0.0, 8]],
         2: [[0.0, 4]],
     }
-    assert history_of({"sessions": 3, "session_log": log}, running=False) == {}
+    assert history_of(a_manifest(sessions=3, session_log=log), running=False) == {}
 
 
 def test_limits_are_read_from_settings() -> None:

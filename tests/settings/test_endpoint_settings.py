@@ -15,7 +15,7 @@ from harness.domain.key import cache_key
 from harness.domain.profiles import PROFILES, form_mark
 from harness.domain.request_form import DEEPSEEK_FORM, OPENAI_FORM
 from harness.errors import SettingsError
-from harness.runs.manifest import recorded
+from harness.runs.wanted import recorded
 from harness.settings import Loaded, load_settings, notes_on
 
 OURS = '[endpoints.ours]\nbase_url = "http://gpu:8000/v1"\n'

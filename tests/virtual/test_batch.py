@@ -25,6 +25,7 @@ from prompts import edited_prompts
 from harness.cli.summary import report_json, summary_of
 from harness.engine.stopping import Stop
 from harness.errors import DatasetError, ResultsError, RunStopped
+from harness.render.plain import plain
 
 pytestmark = pytest.mark.harness_virtual_time
 
@@ -181,7 +182,7 @@ async def test_a_run_that_was_cancelled_in_mid_flight_goes_on_and_lists_what_was
     assert resumed.spent.cost_at_risk == pytest.approx(
         sum(call.cost_at_most or 0 for call in resumed.left_open)
     )
-    said = summary_of(resumed, loaded(tmp_path).settings)
+    said = plain([summary_of(resumed, loaded(tmp_path).settings)])
     for request in resumed.left_open:
         assert (
             f"at most ${request.cost_at_most:.4f}: {request.call.topic_id} {request.call.span_id}\n"
@@ -308,7 +309,7 @@ async def test_a_bad_line_is_skipped_and_is_no_failure_of_the_run(tmp_path: Path
     assert manifest_of(tmp_path)["status"] == "complete"
     assert manifest_of(tmp_path)["dataset"]["skipped"] == 1
     for told in (report, again):
-        said = summary_of(told, loaded(tmp_path).settings)
+        said = plain([summary_of(told, loaded(tmp_path).settings)])
         assert said.startswith("topics    2: 2 ok, 0 degraded, 0 failed, 1 skipped\nskipped   ")
         assert f"skipped   {source}:2: the field 'topic' is a number, not a string" in said
         assert "harness resume" not in said

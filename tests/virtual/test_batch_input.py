@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ import pytest
 from batches import a_topic_file, lasting, manifest_of, rows_of, run
 
 from harness.errors import CacheError, DatasetError, ResultsError, SettingsError
-from harness.records.results_dir import read_manifest
-from harness.runs.manifest import source_of
+from harness.records.manifest import read_manifest
+from harness.runs.wanted import source_of
 
 pytestmark = pytest.mark.harness_virtual_time
 
@@ -74,14 +75,14 @@ async def test_topics_that_were_piped_in_are_kept_and_resumed(tmp_path: Path) ->
     await filling
 
     manifest = read_manifest(out)
-    assert manifest["dataset"]["path"] == "-"
-    assert manifest["dataset"]["kept"] == "dataset.jsonl"
+    assert manifest.dataset.path == "-"
+    assert manifest.dataset.kept == "dataset.jsonl"
     assert (out / "dataset.jsonl").read_bytes() == text
     again = source_of(out, manifest)
     report = await run(tmp_path, again)
 
     assert report.exit_code == 0
-    assert read_manifest(out)["dataset"] == {**manifest["dataset"], "topics": 3, "end": 3}
+    assert read_manifest(out).dataset == replace(manifest.dataset, topics=3, end=3)
     assert lasting(rows_of(tmp_path)) == lasting(rows_of(calm))
 
 

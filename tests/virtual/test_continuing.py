@@ -16,6 +16,7 @@ from harness.cli.summary import summary_of
 from harness.domain.redo import Redo
 from harness.errors import InputError, ResultsError
 from harness.records.run import read_results
+from harness.render.plain import plain
 
 pytestmark = pytest.mark.harness_virtual_time
 
@@ -324,7 +325,7 @@ async def test_what_is_not_chosen_is_still_told_in_the_end(tmp_path: Path) -> No
         2,
     )
     assert manifest_of(tmp_path)["status"] == "incomplete"
-    assert "continue  harness resume" in summary_of(report, loaded(tmp_path).settings)
+    assert "continue  harness resume" in plain([summary_of(report, loaded(tmp_path).settings)])
 
 
 # Runs of versions before

@@ -13,6 +13,7 @@ import pytest
 from batches import a_topic_file, clear, loaded, manifest_of, rows_of, run
 
 from harness.cli.summary import summary_of
+from harness.render.plain import plain
 from harness.runs.estimating import estimate_batch
 from harness.runs.session import Report
 from harness.testing import FakeDeepSeek, FakeTransport
@@ -54,7 +55,7 @@ def test_the_summary_says_what_strict_reservations_cost_and_what_gives_it_back(
     assert strict.totals["ok"] == 30
     # What is said to be lost is what the run took longer, but for the order of its calls.
     assert strict.reservations.lost_s == pytest.approx(strict.wall_s - free.wall_s, rel=0.25)
-    said = summary_of(strict, loaded(tmp_path, budget=0.2).settings)
+    said = plain([summary_of(strict, loaded(tmp_path, budget=0.2).settings)])
     assert (
         f"{strict.reservations.lost_s:,.0f} s of the {strict.wall_s:,.0f} s went by waiting for"
         " money" in said
@@ -129,7 +130,7 @@ async def test_tokens_that_a_server_does_not_tell_are_neither_zero_nor_used(tmp_
     assert all(row["usage"]["untold"] == row["calls"] and row["cost"] is None for row in rows)
     assert all(call["usage"]["untold"] == 1 for call in calls)
     assert report.spent.untold == report.totals["calls"] == report.totals["usage"]["untold"]
-    said = summary_of(report, loaded(tmp_path, budget_tokens=2_000_000).settings)
+    said = plain([summary_of(report, loaded(tmp_path, budget_tokens=2_000_000).settings)])
     assert f"tokens    not told by the server for {report.spent.untold} answers\n" in said
     assert "→ --no-stream may make the server tell them" in said
     assert "cost      not known: the server told no usage\n" in said

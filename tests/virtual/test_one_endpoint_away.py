@@ -14,13 +14,16 @@ from typing import Any
 import httpx2
 import pytest
 from batches import a_topic_file, manifest_of, rows_of
+from field_lines import lines_of
 from jsonschema import Draft202012Validator
 
 from harness.cli.live.lines import endpoint_words, line_of
-from harness.cli.summary import report_json, run_outages_lines, summary_of
+from harness.cli.summary import report_json, run_outage_fields, summary_of
 from harness.engine.stopping import Stop
 from harness.records.chrome_trace import Timeline
+from harness.records.manifest import Manifest
 from harness.records.outages import run_outages
+from harness.render.plain import plain
 from harness.report.away import away_in
 from harness.runs.batch import run_batch
 from harness.runs.live_file import Live, live_to_json
@@ -127,13 +130,15 @@ async def test_the_outage_is_told_with_the_endpoints_name_everywhere(
     (told,) = entry["outages"]
     assert told["endpoint"] == "local"
     Draft202012Validator(json.loads((SCHEMAS / "run.schema.json").read_text())).validate(manifest)
-    assert "outages   1: local: " in summary_of(report, settings(tmp_path).settings)
+    assert "outages   1: local: " in plain([summary_of(report, settings(tmp_path).settings)])
     assert report_json(report)["outages"][0]["endpoint"] == "local"
-    assert run_outages_lines(manifest)[0].startswith("outages   1: local: ")
+    assert lines_of(run_outage_fields(Manifest.of(manifest)))[0].startswith("outages   1: local: ")
     (away,) = away_in(entry)
     assert away.message.startswith("local: ")
     line = Timeline(run_id="run")
-    names = [event["name"] for event in line.outages(run_outages(manifest), zero_s=0.0)]
+    names = [
+        event["name"] for event in line.outages(run_outages(Manifest.of(manifest)), zero_s=0.0)
+    ]
     assert "local away" in names
     assert "local does not answer, nothing else is sent to local; next look in" in caplog.text
     assert "local answers again after " in caplog.text

@@ -19,6 +19,7 @@ from harness.cli.summary import report_json, summary_of
 from harness.engine.stopping import Stop
 from harness.logs import start_logging
 from harness.records.outages import outage_to_json, outages_of
+from harness.render.plain import plain
 from harness.runs.batch import run_batch
 from harness.runs.session import Report, Watch
 from harness.runs.snapshot import Snapshot, glance
@@ -164,7 +165,7 @@ async def test_the_summary_and_the_json_tell_of_it(tmp_path: Path) -> None:
 
     (line,) = [
         line
-        for line in summary_of(report, loaded(tmp_path).settings).splitlines()
+        for line in plain([summary_of(report, loaded(tmp_path).settings)]).splitlines()
         if line.startswith("outages   ")
     ]
     assert line.startswith("outages   1: ")
@@ -175,7 +176,7 @@ async def test_the_summary_and_the_json_tell_of_it(tmp_path: Path) -> None:
 
 async def test_a_run_without_an_outage_does_not_speak_of_one(tmp_path: Path) -> None:
     report = await night(tmp_path, Away(end_s=0.0))
-    assert "outages   " not in summary_of(report, loaded(tmp_path).settings)
+    assert "outages   " not in plain([summary_of(report, loaded(tmp_path).settings)])
 
 
 def text_of(file: Path) -> str:

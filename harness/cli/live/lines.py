@@ -4,11 +4,14 @@ terminal.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from harness.cli.money_words import Caps, spent_words, to_come_words
 from harness.domain.outage_words import queue_words
 from harness.domain.tracker import Stage
 from harness.runs.snapshot import EndpointStanding, Snapshot
 from harness.text.amounts import clock, counted, money
+from harness.timing.outlook import Range
 
 _WAITS: dict[Stage, str] = {
     "retry": "to try again",
@@ -22,9 +25,10 @@ _WAITS: dict[Stage, str] = {
 def topics_words(seen: Snapshot) -> str:
     """`17 of 42 topics, 2 degraded, 1 failed, 8 open`."""
     parts = [f"{seen.finished:,} of {counted(seen.topics, 'topic')}"]
-    parts += [f"{seen.degraded:,} degraded"] if seen.degraded else []
-    parts += [f"{seen.failed:,} failed"] if seen.failed else []
-    parts += [f"{seen.open_topics:,} open"] if seen.open_topics else []
+    counts = {"degraded": seen.degraded, "failed": seen.failed, "open": seen.open_topics}
+    for name, number in counts.items():
+        if number:
+            parts.append(f"{number:,} {name}")
     return ", ".join(parts)
 
 
@@ -37,7 +41,8 @@ def calls_words(seen: Snapshot) -> str:
         f"{counted(seen.calls, 'call')} done{cached}",
         f"{seen.in_flight:,} in flight of {seen.places:,}",
     ]
-    parts += [f"{seen.waiting:,} waiting"] if seen.waiting else []
+    if seen.waiting:
+        parts.append(f"{seen.waiting:,} waiting")
     if seen.refusals:
         parts.append(limit_words(seen))
     if seen.works_on is not None:
@@ -47,12 +52,15 @@ def calls_words(seen: Snapshot) -> str:
 
 def waits_words(seen: Snapshot) -> str:
     """`12: 4 for a slot in their run, 8 for the pace`; empty where no call waits."""
-    number = sum(seen.stages.values())
-    names = {**_WAITS, "all": _held_by(seen)}
-    waits = ", ".join(
-        f"{seen.stages[stage]:,} {name}" for stage, name in names.items() if seen.stages.get(stage)
-    )
-    return f"{number:,}: {waits}" if len(seen.stages) > 1 else waits
+    parts = []
+    for stage, name in {**_WAITS, "all": _held_by(seen)}.items():
+        number = seen.stages.get(stage, 0)
+        if number:
+            parts.append(f"{number:,} {name}")
+    waits = ", ".join(parts)
+    if len(seen.stages) > 1:
+        return f"{sum(seen.stages.values()):,}: {waits}"
+    return waits
 
 
 def _held_by(seen: Snapshot) -> str:
@@ -68,7 +76,9 @@ def held_words(seen: Snapshot) -> list[str]:
     """
     if seen.down is not None:
         return [seen.down]
-    return [f"pausing {seen.paused_s:.0f} s"] if seen.paused_s > 0 else []
+    if seen.paused_s > 0:
+        return [f"pausing {seen.paused_s:.0f} s"]
+    return []
 
 
 def endpoint_words(seen: Snapshot) -> list[str]:
@@ -80,14 +90,16 @@ def endpoint_words(seen: Snapshot) -> list[str]:
 
 def _standing_words(one: EndpointStanding) -> str:
     parts = [f"{one.name} {one.in_flight:,} in flight of {one.places:,}"]
-    parts += [f"{one.waiting:,} waiting"] if one.waiting else []
-    parts += [f"pausing {one.paused_s:.0f} s"] if one.paused_s > 0 else []
+    if one.waiting:
+        parts.append(f"{one.waiting:,} waiting")
+    if one.paused_s > 0:
+        parts.append(f"pausing {one.paused_s:.0f} s")
     if one.refusals:
-        parts.append(
-            f"limit {one.places:,} of {one.maximum:,} after {counted(one.refusals, 'refusal')} (429)"
-        )
-    parts += [queue_words(one.works_on, one.name)] if one.works_on is not None else []
-    parts += [one.down] if one.down is not None else []
+        parts.append(limit_words(one))
+    if one.works_on is not None:
+        parts.append(queue_words(one.works_on, one.name))
+    if one.down is not None:
+        parts.append(one.down)
     return ", ".join(parts)
 
 
@@ -104,7 +116,7 @@ def causes_words(seen: Snapshot) -> str:
     return f"{counted(sum(seen.causes.values()), 'request')}: {causes}"
 
 
-def limit_words(seen: Snapshot) -> str:
+def limit_words(seen: Snapshot | EndpointStanding) -> str:
     """`limit 5 of 64 after 3 refusals (429)`."""
     return (
         f"limit {seen.places:,} of {seen.maximum:,} after {counted(seen.refusals, 'refusal')} (429)"
@@ -127,16 +139,23 @@ def money_words(seen: Snapshot, settings: Caps) -> str:
 
 def budget_warning(seen: Snapshot, settings: Caps) -> str | None:
     """Say what the end will be, where it passes the budget, or may."""
-    for end, cap, unit in (
-        (seen.likely_end, settings.budget, money),
-        (seen.likely_tokens, settings.budget_tokens, lambda value: f"{value:,.0f} tokens"),
-    ):
-        if end is None or cap is None or end.high is None or end.high <= cap:
-            continue
-        if end.likely > cap:
-            return f"the budget is likely not enough: about {unit(end.likely)} in the end"
-        return f"the budget may not be enough: up to {unit(end.high)} in the end"
-    return None
+    in_money = _warning(seen.likely_end, settings.budget, money)
+    if in_money is not None:
+        return in_money
+    return _warning(seen.likely_tokens, settings.budget_tokens, _tokens)
+
+
+def _warning(end: Range | None, cap: float | None, written: Callable[[float], str]) -> str | None:
+    """Say that an amount may pass its cap in the end; None where it will not, or nobody knows."""
+    if end is None or cap is None or end.high is None or end.high <= cap:
+        return None
+    if end.likely > cap:
+        return f"the budget is likely not enough: about {written(end.likely)} in the end"
+    return f"the budget may not be enough: up to {written(end.high)} in the end"
+
+
+def _tokens(number: float) -> str:
+    return f"{number:,.0f} tokens"
 
 
 def time_words(seen: Snapshot) -> str:
@@ -148,16 +167,21 @@ def time_words(seen: Snapshot) -> str:
         return f"{elapsed}, goes on when the provider is back"
     if seen.left is None:
         return f"{elapsed}, too early to say how much is left"
-    low, high = clock(seen.left.low), seen.left.high
-    ends = f"{low} or more" if high is None else f"{low} to {clock(high)}"
+    ends = f"{clock(seen.left.low)} or more"
+    if seen.left.high is not None:
+        ends = f"{clock(seen.left.low)} to {clock(seen.left.high)}"
     return f"{elapsed}, about {clock(seen.left.likely)} left ({ends})"
 
 
 def line_of(seen: Snapshot, settings: Caps) -> str:
     """One plain line."""
-    held = held_words(seen)
+    parts = [topics_words(seen), *away_words(seen)]
     # Lines are cut at their end: what holds the run up for minutes stands near the beginning.
-    first = [calls_words(seen), *held] if seen.down is None else [*held, calls_words(seen)]
-    first = [*away_words(seen), *first]
-    parts = [topics_words(seen), *first, money_words(seen, settings), time_words(seen)]
-    return "; ".join([*parts, *([seen.stopping] if seen.stopping is not None else [])])
+    if seen.down is None:
+        parts += [calls_words(seen), *held_words(seen)]
+    else:
+        parts += [*held_words(seen), calls_words(seen)]
+    parts += [money_words(seen, settings), time_words(seen)]
+    if seen.stopping is not None:
+        parts.append(seen.stopping)
+    return "; ".join(parts)

@@ -23,6 +23,7 @@ from harness.cli.live.lines import (
 )
 from harness.cli.money_words import spent_words, to_come_words
 from harness.domain.outage_words import queue_words
+from harness.render.plain import LABEL
 from harness.runs.snapshot import Failing, InFlight, Snapshot
 from harness.settings import Settings
 from harness.text.amounts import clock
@@ -32,7 +33,6 @@ Style: TypeAlias = Literal["", "dim", "bold", "red", "yellow", "green"]
 Part: TypeAlias = tuple[str, Style]
 Line: TypeAlias = tuple[Part, ...]
 
-LABEL = 10
 LABEL_NARROW = 7
 NARROW = 60
 BAR = 32
@@ -52,6 +52,7 @@ _SHORTER = (
     ("the budget may not be enough:", "budget short?"),
     ("too early to say what is to come", "to come: too early to say"),
 )
+_SHORT_LABELS = {"in flight": "flight", "failures": "failed", "waiting": "wait", "all wait": "all"}
 _RANGE = re.compile(r" to (?=[$0-9])")
 
 
@@ -90,7 +91,10 @@ def _head(seen: Snapshot, settings: Settings, width: int) -> list[Line]:
         rows.append(("limits", limits))
     rows.append(("calls", _calls(seen)))
     lines = [_topics(seen, width)]
-    for words in [*([seen.down] if seen.down is not None else []), *away_words(seen)]:
+    away = away_words(seen)
+    if seen.down is not None:
+        away.insert(0, seen.down)
+    for words in away:
         lines.append(((one_line(words, 400), "red"),))
     if seen.stopping is not None:
         lines.append(((f"stopping: {one_line(seen.stopping)}", "yellow"),))
@@ -111,9 +115,9 @@ def _outlook(seen: Snapshot, settings: Settings, width: int) -> Iterable[Line]:
     """Yield what is to come, and in a line of its own what the budget is in danger of."""
     words = to_come_words(seen, settings)
     if words is None:
-        words = (
-            "too early to say what is to come" if seen.finished < seen.topics else "nothing to come"
-        )
+        words = "nothing to come"
+        if seen.finished < seen.topics:
+            words = "too early to say what is to come"
     yield ((_short(words, width), ""),)
     warning = budget_warning(seen, settings)
     if warning is not None:
@@ -141,24 +145,34 @@ def _calls(seen: Snapshot) -> Line:
 def _in_flight(seen: Snapshot) -> Line:
     """`5 of 64: 3 research, 2 synthesize`."""
     steps = ", ".join(f"{number:,} {one_line(step)}" for step, number in sorted(seen.steps.items()))
-    return ((f"{seen.in_flight:,} of {seen.places:,}" + (f": {steps}" if steps else ""), ""),)
+    words = f"{seen.in_flight:,} of {seen.places:,}"
+    if steps:
+        words += f": {steps}"
+    return ((words, ""),)
 
 
 def _limits(seen: Snapshot) -> Line:
     """Return what was learned of the limits; empty where nothing is to be said."""
-    parts = [queue_words(seen.works_on)] if seen.works_on is not None else []
+    parts = []
+    if seen.works_on is not None:
+        parts.append(queue_words(seen.works_on))
     if seen.refusals:
         parts.append(limit_words(seen).removeprefix("limit "))
-    return ((", ".join(parts), ""),) if parts else ()
+    if not parts:
+        return ()
+    return ((", ".join(parts), ""),)
 
 
 def _calls_in_flight(calls: Sequence[InFlight], width: int) -> Iterable[Line]:
-    """`12 s    340 tokens  tidal-barrages  research.2/research`; on a narrow terminal without the path."""
+    """`12 s    340 tokens  tidal-barrages  research.2/research`; on a narrow terminal without the
+    path.
+    """
     topics = [one_line(call.topic_id) for call in calls]
     widest = min(max(map(cell_len, topics), default=0), width // 3)
     for call, topic in zip(calls, topics, strict=True):
-        tokens = f"{call.tokens:>6,} tokens" if width >= NARROW else f"{call.tokens:>5,} t"
-        step = call.span_id if width >= NARROW else call.span_id.rpartition("/")[2]
+        tokens, step = f"{call.tokens:>6,} tokens", call.span_id
+        if width < NARROW:
+            tokens, step = f"{call.tokens:>5,} t", call.span_id.rpartition("/")[2]
         age = f"{call.age_s:>4.0f} s" if call.age_s < 1000 else clock(call.age_s)
         yield (
             (f"{age}  {tokens}  ", ""),
@@ -185,18 +199,14 @@ def _failures(seen: Snapshot) -> list[Line]:
 
 def _failure(failing: Failing) -> Line:
     """`00:04 ago  server 500  tidal-barrages research.2/research  mock answered …`."""
-    if failing.span_id is None:
-        cause = (
-            failing.cause
-            if failing.where is None
-            else f"{failing.cause} at {one_line(failing.where)}"
-        )
-        what: Line = (("topic failed: ", "red"), (cause, "red"))
+    cause, where = failing.cause, one_line(failing.topic_id)
+    if failing.span_id is not None:
+        what: Line = ((cause, "yellow" if failing.transient else "red"),)
+        where += f" {one_line(failing.span_id)}"
     else:
-        what = ((failing.cause, "yellow" if failing.transient else "red"),)
-    where = one_line(failing.topic_id) + (
-        f" {one_line(failing.span_id)}" if failing.span_id is not None else ""
-    )
+        if failing.where is not None:
+            cause += f" at {one_line(failing.where)}"
+        what = (("topic failed: ", "red"), (cause, "red"))
     ago = f"{clock(failing.ago_s)} ago  "
     return ((ago, ""), *what, (f"  {where}", ""), (f"  {one_line(failing.message)}", "dim"))
 
@@ -211,9 +221,9 @@ def _labelled(name: str, lines: Iterable[Line], width: int) -> list[Line]:
 
 
 def _label(name: str, width: int) -> str:
-    length = LABEL if width >= NARROW else LABEL_NARROW
-    short = {"in flight": "flight", "failures": "failed", "waiting": "wait", "all wait": "all"}
-    return f"{name if width >= NARROW else short.get(name, name):<{length}}"
+    if width >= NARROW:
+        return f"{name:<{LABEL}}"
+    return f"{_SHORT_LABELS.get(name, name):<{LABEL_NARROW}}"
 
 
 def fit(line: Line, width: int) -> Line:

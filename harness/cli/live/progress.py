@@ -37,7 +37,10 @@ async def show_progress(watch: Watch, settings: Settings, stop: Stop) -> None:
     """
     if is_shown(settings):
         try:
-            await (_live if can_be_painted(sys.stderr) else _plain)(watch, settings, stop)
+            if can_be_painted(sys.stderr):
+                await _live(watch, settings, stop)
+            else:
+                await _plain(watch, settings, stop)
         # Alone or out of a task group: nobody looks any more (`2>&1 | head`, a closed terminal).
         except* OSError:
             pass
@@ -59,7 +62,8 @@ def _say_line(seen: Snapshot, settings: Settings) -> None:
 
 
 async def _live(watch: Watch, settings: Settings, stop: Stop) -> None:
-    from harness.cli.live.picture import picture  # noqa: PLC0415 - what measures words is of use to a terminal only
+    # What measures words is of use to a terminal only.
+    from harness.cli.live.picture import picture  # noqa: PLC0415 - as above
     from harness.cli.live.screen import Screen  # noqa: PLC0415 - as above
 
     track, terminal = Track(), sys.stderr.fileno()

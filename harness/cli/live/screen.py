@@ -55,8 +55,11 @@ class Screen:
         """Write whole lines where they will stay; the picture moves down."""
         with self._lock:
             shown, self._shown = self._shown, None
-            self._write((ERASE if shown is not None else "") + text)
-            if shown is not None and in_foreground(self._stream.fileno()):
+            if shown is None:
+                self._write(text)
+                return
+            self._write(ERASE + text)
+            if in_foreground(self._stream.fileno()):
                 self._write(frame(None, shown))
                 self._shown = shown
 

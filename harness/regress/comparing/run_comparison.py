@@ -17,6 +17,7 @@ from typing import Any
 from harness.domain.who_answered import AnswererCounts
 from harness.errors import InputError
 from harness.records.answers import answers_of_topic
+from harness.records.manifest import Manifest
 from harness.records.run_index import RunIndex
 from harness.regress.case import Case
 from harness.regress.comparing.topic_difference import (
@@ -200,38 +201,37 @@ def case_of(run: RunIndex, topic_id: str) -> Case:
 def head_of(run: RunIndex) -> Head:
     """Return what `run.json` says of a run, as far as it tells two runs apart."""
     manifest = run.manifest
-    identity, settings = manifest["identity"], manifest["settings"]
-    sessions = manifest.get("session_log") or ()
+    identity, settings, sessions = manifest.identity, manifest.settings, manifest.session_log
     return Head(
         path=str(run.path),
-        run_id=manifest["run_id"],
-        created_at=str(manifest.get("created_at", "")),
-        status=manifest["status"],
+        run_id=manifest.run_id,
+        created_at=str(manifest.json.get("created_at", "")),
+        status=manifest.status,
         model=str(identity.get("model")),
         endpoint=str(identity.get("endpoint")),
         workflow=str(identity.get("workflow")),
         prompts=_prompts_name(identity.get("prompts"), settings.get("prompts")),
-        topics=manifest["dataset"]["topics"],
+        topics=manifest.dataset.topics,
         finished=len(run),
         wall_s=sum(session.get("wall_s", 0.0) for session in sessions) if sessions else None,
     )
 
 
-def settings_changed(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Setting, ...]:
+def settings_changed(a: Manifest, b: Manifest) -> tuple[Setting, ...]:
     """In what two runs differ by their `run.json`: what identifies them, then the other
     settings.
     """
     identity = [
         Setting(name=name, a=old, b=new, identity=True)
-        for name, old, new in _differing(a["identity"], b["identity"])
+        for name, old, new in _differing(a.identity, b.identity)
     ]
-    code = (a.get("workflow_sha256"), b.get("workflow_sha256"))
+    code = (a.workflow_sha256, b.workflow_sha256)
     if code[0] != code[1]:
         identity.append(Setting(name="workflow code", a=code[0], b=code[1], identity=True))
-    known = {*a["identity"], *b["identity"]} | _OF_THE_RUN
+    known = {*a.identity, *b.identity} | _OF_THE_RUN
     others = [
         Setting(name=name, a=old, b=new, identity=False)
-        for name, old, new in _differing(a["settings"], b["settings"])
+        for name, old, new in _differing(a.settings, b.settings)
         if name not in known
     ]
     return (*identity, *others)

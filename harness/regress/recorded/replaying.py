@@ -24,7 +24,7 @@ from harness.records.stored import stored_result, stored_span
 from harness.regress.case import Case
 from harness.regress.recorded.standing_in import Miss, StandIns
 from harness.runs.batch import dataset_spec
-from harness.runs.manifest import workflow_name
+from harness.runs.wanted import workflow_name
 from harness.settings import Loaded
 from harness.workflows.in_use import endpoints_in_use, workflow_of
 from harness.workflows.loading import LoadedWorkflow

@@ -19,6 +19,7 @@ from harness.regress.reports.telling import (
 )
 from harness.regress.suites.report import CheckVerdict, SuiteReport
 from harness.render.document import Block, Code, Heading, Line, Lines, Paragraph, Tone, paragraph
+from harness.render.plain import aligned_row
 from harness.text.safe import one_line
 
 SHOWN_FAILURES = 3
@@ -91,15 +92,17 @@ def _failure(failure: Failure) -> Iterator[Block]:
         yield Code(text=difference, most_lines=LONGEST_DIFFERENCE)
     else:
         expected, got = one_line(shortfall.expected, _HEAD), one_line(shortfall.got, _HEAD)
-        yield Lines(lines=(f"  expected   {expected}", f"  got        {got or 'nothing'}"))
+        yield Lines(lines=(_part("expected", expected), _part("got", got or "nothing")))
     if failure.failing.call is not None:
         trace = trace_of(failure.failing.call)
         parts = [("call", trace.about), *trace.parts]
         yield Lines(
-            lines=tuple(
-                Line(f"  {name:<10} {one_line(text, _HEAD)}", "faint") for name, text in parts
-            )
+            lines=tuple(Line(_part(name, one_line(text, _HEAD)), "faint") for name, text in parts)
         )
+
+
+def _part(name: str, text: str) -> str:
+    return aligned_row((f"  {name}", text), (11, 0))
 
 
 def _safe(text: str) -> str:

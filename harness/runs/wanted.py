@@ -1,5 +1,5 @@
-"""The description of a run in `run.json`, and the check that the run that is there is the one that
-is wanted.
+"""The run that a user asks for: the new content of `run.json`, and the check that the run that is
+there is the one that is wanted. The form of the file is in `records/manifest.py`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from harness.domain.growth import change_words, first_difference, lines_added
 from harness.domain.profiles import MOCK
 from harness.errors import ResultsError
 from harness.records.begun import Begun
-from harness.records.results_dir import LINES_FILE, MANIFEST_VERSION
+from harness.records.manifest import MANIFEST_VERSION, Manifest, TopicFile
+from harness.records.results_dir import LINES_FILE
 from harness.settings import Loaded, Settings
 from harness.text.amounts import counted, money
 from harness.text.safe import one_line
@@ -55,7 +56,7 @@ class Wanted:
     continued: bool
     endpoints: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
-    def manifest(self, known: dict[str, Any] | None) -> dict[str, Any]:
+    def manifest(self, known: Manifest | None) -> dict[str, Any]:
         """Return the new content of `run.json`, given the old. Raises ResultsError that names what
         differs.
 
@@ -75,40 +76,33 @@ class Wanted:
             }
         grown_after = self._same_run(known)
         self.dataset.order_after(grown_after)
-        if known.get("workflow_sha256") != self.workflow.code_sha256:
+        if known.workflow_sha256 != self.workflow.code_sha256:
             log.warning(
                 "the workflow's code was changed since the run's last session; finished topics keep"
                 " their rows",
-                extra={"run_id": known["run_id"]},
+                extra={"run_id": known.run_id},
             )
-        identity = {**known["identity"], "dataset": self.dataset.sha256}
+        identity = {**known.identity, "dataset": self.dataset.sha256}
         return {
-            **known,
+            **known.json,
             "status": "running",
-            **self._current(known["dataset"], grown_after),
+            **self._current(known.dataset, grown_after),
             "identity": identity,
         }
 
-    def _same_run(self, known: Mapping[str, Any]) -> list[int]:
+    def _same_run(self, known: Manifest) -> list[int]:
         """The numbers of lines that the file of topics had when it grew. Raises ResultsError for
         another run.
         """
-        began, wanted, ours = (
-            known["identity"],
-            self._identity(),
-            f"this directory holds the run {known['run_id']}",
-        )
-        differing = [
-            _difference(name, began.get(name, _BEFORE.get(name)), wanted.get(name))
-            for name in dict.fromkeys((*wanted, "endpoints"))
-            if name != "dataset" and began.get(name, _BEFORE.get(name)) != wanted.get(name)
-        ]
+        began = known.identity
+        ours = f"this directory holds the run {known.run_id}"
+        differing = _differences(began, self._identity())
         if differing:
             raise ResultsError(
                 f"{ours}, which differs in {', '.join(differing)}; go back to what it began with,"
                 f" {_OR}"
             )
-        grown_after = list(known["dataset"].get("grown_after", ()))
+        grown_after = list(known.dataset.grown_after)
         if began["dataset"] == self.dataset.sha256:
             return grown_after
         then, now = read_digests(self.path / LINES_FILE), array("Q", self.dataset.digests())
@@ -125,13 +119,13 @@ class Wanted:
         return grown_after
 
     def _change(self, then: Sequence[int], now: Sequence[int]) -> str:
-        first = first_difference(then, now)
+        words, first = change_words(then, now), first_difference(then, now)
         line = one_line(self.dataset.line(first), _SHOWN) if first <= len(now) else ""
-        return change_words(then, now) + (f"; line {first:,} is now {line}" if line else "")
+        return f"{words}; line {first:,} is now {line}" if line else words
 
-    def _tell_growth(self, known: Mapping[str, Any], added: int) -> None:
+    def _tell_growth(self, known: Manifest, added: int) -> None:
         """Say that there are more topics than there were, or why there are not."""
-        now, before, limit = self.dataset.count, known["dataset"]["topics"], self.settings.limit
+        now, before, limit = self.dataset.count, known.dataset.topics, self.settings.limit
         what = f"the file of topics has {counted(added, 'new line')} at its end"
         more = f"{counted(now - before, 'topic')} more to run"
         if now <= before:
@@ -140,11 +134,9 @@ class Wanted:
                 more += f": --limit {limit:,} takes the first {counted(limit, 'topic')}, as before"
         elif self.settings.shuffle is not None:
             more += ", after the old ones, whose order stays"
-        log.warning("%s: %s", what, more, extra={"run_id": known["run_id"]})
+        log.warning("%s: %s", what, more, extra={"run_id": known.run_id})
 
-    def _current(
-        self, known: Mapping[str, Any] | None, grown_after: Sequence[int]
-    ) -> dict[str, Any]:
+    def _current(self, known: TopicFile | None, grown_after: Sequence[int]) -> dict[str, Any]:
         dataset = self.dataset
         return {
             "versions": {
@@ -166,18 +158,15 @@ class Wanted:
             "endpoints": {name: dict(told) for name, told in self.endpoints.items()},
         }
 
-    def _where(self, known: Mapping[str, Any] | None) -> dict[str, Any]:
+    def _where(self, known: TopicFile | None) -> dict[str, Any]:
         """The place where topics can be read again: a file, or the copy that the run keeps of what
         was piped in.
 
         A copy that has become too old is not named: another has to be made.
         """
-        kept = known.get("kept") if known is not None else None
-        if known is not None and kept is not None:
-            return {
-                "path": STDIN,
-                "kept": kept if known.get("sha256") == self.dataset.sha256 else None,
-            }
+        if known is not None and known.kept is not None:
+            is_same = known.sha256 == self.dataset.sha256
+            return {"path": STDIN, "kept": known.kept if is_same else None}
         if not can_be_read_again(self.source):
             return {"path": STDIN, "kept": None}
         return {"path": str(Path(self.source).resolve()), "kept": None}
@@ -216,22 +205,23 @@ def can_be_read_again(source: str) -> bool:
     return source != STDIN and Path(source).is_file()
 
 
-def is_simulated(manifest: Mapping[str, Any]) -> bool:
+def is_simulated(manifest: Manifest) -> bool:
     """Return whether a run asked nobody but the mock. Its own endpoint does not count where all
     steps ask another.
     """
-    told = manifest.get("endpoints") or {"": {"endpoint": manifest["identity"]["endpoint"]}}
-    return all(one["endpoint"] == MOCK.name for one in told.values() if one.get("asked", True))
+    return all(one.endpoint == MOCK.name for one in manifest.endpoints.values() if one.asked)
 
 
-def elsewhere_words(manifest: Mapping[str, Any]) -> list[str]:
+def elsewhere_words(manifest: Manifest) -> list[str]:
     """The endpoints that a run asks besides its own: `decompose at local
     (http://127.0.0.1:8080/v1)`.
     """
     words = []
-    for name, one in list(manifest.get("endpoints", {}).items())[1:]:
-        where = "" if name == one["endpoint"] else f" ({one['endpoint']})"
-        words.append(f"{', '.join(one['steps']) or 'some calls'} at {name}{where}")
+    for name, one in list(manifest.endpoints.items())[1:]:
+        said = f"{', '.join(one.steps) or 'some calls'} at {name}"
+        if name != one.endpoint:
+            said += f" ({one.endpoint})"
+        words.append(said)
     return words
 
 
@@ -287,20 +277,29 @@ def recorded(settings: Settings) -> dict[str, Any]:
     return values
 
 
-def source_of(path: Path, manifest: Mapping[str, Any]) -> str:
+def source_of(path: Path, manifest: Manifest) -> str:
     """Return the file with the topics of the run in `path`. Raises ResultsError if it is not there
     any more.
     """
-    dataset = manifest["dataset"]
-    source = (
-        path.absolute() / dataset["kept"] if dataset.get("kept") else Path(str(dataset.get("path")))
-    )
+    source = Path(str(manifest.dataset.path))
+    if manifest.dataset.kept:
+        source = path.absolute() / manifest.dataset.kept
     if not source.is_file():
         raise ResultsError(
             f"{path}: its topics are not at {source} any more; put the file back, or go on with "
             f"`harness run FILE --out {path}` from where it is now"
         )
     return str(source)
+
+
+def _differences(began: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """Name what decides the answers and is not as it was, but for the topics."""
+    found = []
+    for name in dict.fromkeys((*wanted, "endpoints")):
+        then, now = began.get(name, _BEFORE.get(name)), wanted.get(name)
+        if name != "dataset" and then != now:
+            found.append(_difference(name, then, now))
+    return found
 
 
 def _difference(name: str, then: object, now: object) -> str:

@@ -8,17 +8,11 @@ from collections.abc import Iterable, Iterator
 
 from rich.cells import cell_len, chop_cells
 
-LABEL = 10
-"""The width of the labels of a summary, as in `failed    3 × …`."""
 NARROWEST = 30
 """On a terminal narrower than that a hanging indent would leave no room."""
-_WHOLE = ("results", "continue", "look")
-"""Labels of paths and commands, which are copied: the terminal folds them as it does any long
-line.
-"""
 
 
-def wrapped(text: str, columns: int, *, hanging: int = LABEL) -> str:
+def wrapped(text: str, columns: int, *, hanging: int) -> str:
     """The text with each line as several, none wider than the terminal but for a word that is wider
     by itself.
 
@@ -29,7 +23,7 @@ def wrapped(text: str, columns: int, *, hanging: int = LABEL) -> str:
 
 
 def _pieces(line: str, columns: int, hanging: int) -> list[str]:
-    if cell_len(line) <= columns or columns < NARROWEST or line.split(" ", 1)[0] in _WHOLE:
+    if cell_len(line) <= columns or columns < NARROWEST:
         return [line]
     words = line.lstrip(" ")
     own = len(line) - len(words)
