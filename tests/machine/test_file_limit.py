@@ -60,7 +60,7 @@ def _few_files() -> None:
 @pytest.mark.system
 def test_a_run_with_few_files_says_so_and_is_done_with_fewer_calls(tmp_path: Path) -> None:
     write_topics(tmp_path, 4)
-    fake = FakeDeepSeek()
+    fake = FakeDeepSeek(delta_tokens=50)
     with Server(fake) as server:
         code, said = done(
             tmp_path, "run", "topics.jsonl", "-y", "-q", "--model", "deepseek-flash", "--in-flight", "500",
