@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import Server, done, ended, started, until
+from processes import Server, done, ended, executed, until
 
 from harness.testing import FakeDeepSeek, Latency
 
@@ -70,7 +70,7 @@ def test_files_and_directories_are_their_owners_only(tmp_path: Path) -> None:
         Server(FakeDeepSeek(latency=Latency.parse("fixed:0.3"), delta_tokens=50)) as server,
         (tmp_path / "topics.jsonl").open() as piped,
     ):
-        process = started(tmp_path, "run", "-", *arguments, "--base-url", server.url, stdin=piped)
+        process = executed(tmp_path, "run", "-", *arguments, "--base-url", server.url, stdin=piped)
         until(lambda: server.seen > 3, process)
         while_running = modes(tmp_path, given={"topics.jsonl"})
         code, said = ended(process)

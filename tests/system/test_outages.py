@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from away_server import AwayServer, Kind, away_server
-from processes import done, rows_of, started, until, write_topics
+from processes import Process, done, rows_of, started, until, write_topics
 
 OUTAGE_S = float(os.environ.get("HARNESS_OUTAGE_S", "6"))
 LONG = OUTAGE_S > 30
@@ -53,7 +52,7 @@ class Run:
     kind: Kind
     directory: Path
     server: AwayServer
-    process: subprocess.Popen[str]
+    process: Process
 
     @property
     def statuses(self) -> list[str]:
