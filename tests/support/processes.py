@@ -86,11 +86,10 @@ def executed(directory: Path, *arguments: str, **options: Any) -> subprocess.Pop
     return subprocess.Popen(
         [sys.executable, "-m", "harness", *arguments],
         cwd=directory,
-        env=environment(),
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        **{"stdin": subprocess.DEVNULL, **options},
+        **{"stdin": subprocess.DEVNULL, "env": environment(), **options},
     )
 
 

@@ -22,6 +22,8 @@ from processes import Process, done, rows_of, started, until, write_topics
 OUTAGE_S = float(os.environ.get("HARNESS_OUTAGE_S", "6"))
 LONG = OUTAGE_S > 30
 """Then a hang is noticed by the silence of all calls, in two minutes; else by short time-outs."""
+FOR_GOOD_S = 3600.0
+"""Until it is told to come back."""
 TOPICS = 60
 ENDED_S = 60.0 if not LONG else 900.0
 
@@ -107,14 +109,14 @@ def test_an_outage_in_the_middle_of_a_run_fails_no_topic(in_flight: int, tmp_pat
 
 def test_after_the_patience_nothing_has_failed_and_resume_finishes(tmp_path: Path) -> None:
     place = a_place(tmp_path / "run")
-    with away_server(place, "503", after=20, seconds=4.0) as server:
+    with away_server(place, "503", after=20, seconds=FOR_GOOD_S) as server:
         code, said = done(place, *run_at(server.url, "--in-flight", "4", "--patience", "2"))
         assert code == 3, said
         rows = rows_of(place / "out" / "results.jsonl")
         assert {row["status"] for row in rows} == {"ok"}
         assert 15 <= len(rows) < TOPICS
         assert "Traceback" not in said
-        time.sleep(3.0)
+        server.come_back_now()
         code, said = done(place, "resume", "out", "-q")
         assert code == 0, said
     rows = rows_of(place / "out" / "results.jsonl")
@@ -124,7 +126,7 @@ def test_after_the_patience_nothing_has_failed_and_resume_finishes(tmp_path: Pat
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_wait_for_the_provider(number: signal.Signals, tmp_path: Path) -> None:
     place = a_place(tmp_path / "run")
-    with away_server(place, "503", after=20, seconds=12.0) as server:
+    with away_server(place, "503", after=20, seconds=FOR_GOOD_S) as server:
         process = started(place, *run_at(server.url, "--in-flight", "4"))
         # The first failure, and two probes.
         until(lambda: len(server.seen().away) >= 3, process)
@@ -139,15 +141,19 @@ def test_a_signal_ends_the_wait_for_the_provider(number: signal.Signals, tmp_pat
         assert len(rows) < TOPICS
 
         # The next session waits out what is left of it.
-        code, said = done(place, "resume", "out", "-q")
-        assert code == 0, said
+        before = len(server.seen().away)
+        process = started(place, "resume", "out", "-q")
+        until(lambda: len(server.seen().away) >= before + 3, process)
+        server.come_back_now()
+        said, complained = process.communicate(timeout=ENDED_S)
+        assert process.wait(0) == 0, said + complained
     assert [row["status"] for row in rows_of(place / "out" / "results.jsonl")] == ["ok"] * TOPICS
 
 
 def test_forty_two_equal_refusals_end_the_run(tmp_path: Path) -> None:
     place = a_place(tmp_path / "run")
     write_topics(place, 42)
-    with away_server(place, "400", after=1, seconds=3600.0) as server:
+    with away_server(place, "400", after=1, seconds=FOR_GOOD_S) as server:
         code, said = done(place, *run_at(server.url, "--in-flight", "1"))
         assert len(server.seen().away) <= 5
     assert code == 3, said
