@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -91,9 +92,16 @@ class AwayServer:
         self._after = after
         self._seconds = seconds
         self._child = self._started(0, kind, after)
+
+    @functools.cached_property
+    def url(self) -> str:
+        """Where it serves, once it does."""
+        return f"http://127.0.0.1:{self._port}/v1"
+
+    @functools.cached_property
+    def _port(self) -> int:
         assert self._child.stdout is not None
-        self._port = int(self._child.stdout.readline())
-        self.url = f"http://127.0.0.1:{self._port}/v1"
+        return int(self._child.stdout.readline())
 
     def come_back_now(self) -> None:
         """End the time away, whatever is left of it."""
