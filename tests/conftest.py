@@ -15,6 +15,10 @@ pytest_plugins = ["pytester"]
 
 network_guard.install()
 
+# Hundreds of processes are started here; each would compile the whole package if none kept the
+# bytecode.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 settings.register_profile(
     "ci",
     derandomize=True,

@@ -4,7 +4,7 @@ import resource
 from pathlib import Path
 
 import pytest
-from processes import Server, done, write_topics
+from processes import Server, ended, executed, write_topics
 
 from harness.machine.file_limit import SPARE_FILES, budget, budgeted_files, raised
 from harness.testing import FakeDeepSeek
@@ -60,12 +60,13 @@ def _few_files() -> None:
 @pytest.mark.system
 def test_a_run_with_few_files_says_so_and_is_done_with_fewer_calls(tmp_path: Path) -> None:
     write_topics(tmp_path, 4)
-    fake = FakeDeepSeek()
+    fake = FakeDeepSeek(delta_tokens=50)
     with Server(fake) as server:
-        code, said = done(
+        process = executed(
             tmp_path, "run", "topics.jsonl", "-y", "-q", "--model", "deepseek-flash", "--in-flight", "500",
             "--out", "out", "--base-url", server.url, preexec_fn=_few_files,
         )  # fmt: skip
+        code, said = ended(process)
     assert code == 0, said
     assert (
         "only 120 files may be open, so at most 56 calls will be in flight instead of 500" in said

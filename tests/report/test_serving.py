@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from report_runs import a_failed_topic, a_topic, append, write_run
+from report_runs import a_failed_topic, a_topic, append, append_calls, append_row, write_run
 from yarl import URL
 
 from harness.report.serving import serve_view
@@ -146,11 +146,14 @@ async def next_event(stream: aiohttp.StreamReader) -> str:
 
 
 async def test_a_change_is_told_once_and_the_data_have_it(runs: Path) -> None:
+    topic = a_topic(1)
+    append_calls(runs / "second", topic)
     async with viewed(runs) as (client, address):
         async with client.get(f"{address}run/second/") as answer:
             since = data_of(await answer.text())["events"]
         async with client.get(f"{address}run/second/{since}") as events:
-            append(runs / "second", [a_topic(1)])
+            # A look between the writes to two files would see two changes: this is one.
+            append_row(runs / "second", topic)
             assert await next_event(events.content) == "event: changed"
             async with client.get(f"{address}run/second/data.json") as answer:
                 assert (await answer.json())["runs"][0]["topics"]["id"] == ["t0", "t1"]

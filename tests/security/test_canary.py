@@ -5,9 +5,6 @@ process list.
 from __future__ import annotations
 
 import base64
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +12,8 @@ from urllib.parse import quote
 
 import pytest
 from echoing import Echo, echoing
-from processes import PATIENCE_S, ROOT, rows_of
+from fork_server import forked
+from processes import Process, done, ended, environment, executed, rows_of
 
 pytestmark = pytest.mark.system
 
@@ -31,6 +29,9 @@ SPELLINGS = [
         CANARY[12:],
     )
 ]
+# Only a process that is executed obeys these; the others are forked. What the process list shows of
+# a command is told by those alone.
+READ_AT_THE_IMPORT = {"OPENAI_LOG", "PYTHONASYNCIODEBUG"}
 CLOSED = "http://127.0.0.1:9"
 WORKFLOW = (
     "async def broken(step, topic):\n    key = topic.text\n    raise RuntimeError('the workflow"
@@ -137,11 +138,6 @@ def run(case: Case, directory: Path, url: str) -> tuple[int, bytes, bytes]:
         'async def ask(step, topic):\n    return (await step.complete("ask", topic.text)).content\n'
     )
     (directory / "flow.py").write_text(WORKFLOW + ask)
-    environ = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("HARNESS_", "OPENAI_"))
-    }
     host = url.removeprefix("http://")
     given = {
         name: (
@@ -152,35 +148,25 @@ def run(case: Case, directory: Path, url: str) -> tuple[int, bytes, bytes]:
         for name, value in case.environ.items()
     }
     arguments = case.arguments.format(url=url, tls=url.replace("http", "https")).split()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "harness", *arguments],
-        cwd=directory,
-        env={
-            **environ,
-            "PYTHONPATH": str(ROOT),
-            "HARNESS_API_KEY": CANARY,
-            "NO_COLOR": "1",
-            **given,
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    environ = {**environment(), "HARNESS_API_KEY": CANARY, **given}
+    process: Process
+    if READ_AT_THE_IMPORT & given.keys():
+        process = executed(directory, *arguments, env=environ)
+    else:
+        process = forked(directory, environ, *arguments)
     listed = Path(f"/proc/{process.pid}/cmdline")
     line = listed.read_bytes() if listed.exists() else b""
-    said, complained = process.communicate(timeout=PATIENCE_S)
-    return process.returncode, said + complained, line
+    code, said = ended(process)
+    return code, said.encode(), line
 
 
 def exported(directory: Path) -> bytes:
     """What is compressed in the cache, as text."""
     if not (directory / "cache.db").exists():
         return b""
-    arguments = [sys.executable, "-m", "harness", "cache", "export", "-", "--cache", "cache.db"]
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        arguments, cwd=directory, env=environ, capture_output=True, check=True
-    ).stdout
+    code, said = done(directory, "cache", "export", "-", "--cache", "cache.db")
+    assert code == 0, said
+    return said.encode()
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import Server, done, ended, started, until
+from processes import Server, done, ended, executed, until
 
 from harness.testing import FakeDeepSeek, Latency
 
@@ -67,10 +67,10 @@ def test_files_and_directories_are_their_owners_only(tmp_path: Path) -> None:
         "deep/.harness/cache.db",
     )
     with (
-        Server(FakeDeepSeek(latency=Latency.parse("fixed:0.3"))) as server,
+        Server(FakeDeepSeek(latency=Latency.parse("fixed:0.3"), delta_tokens=50)) as server,
         (tmp_path / "topics.jsonl").open() as piped,
     ):
-        process = started(tmp_path, "run", "-", *arguments, "--base-url", server.url, stdin=piped)
+        process = executed(tmp_path, "run", "-", *arguments, "--base-url", server.url, stdin=piped)
         until(lambda: server.seen > 3, process)
         while_running = modes(tmp_path, given={"topics.jsonl"})
         code, said = ended(process)
@@ -138,7 +138,7 @@ def test_a_row_cannot_choose_who_is_asked(tmp_path: Path) -> None:
         "settings": {"base_url": "http://x"},
     }
     (tmp_path / "topics.jsonl").write_text(json.dumps(row) + "\n")
-    with Server(FakeDeepSeek()) as server:
+    with Server(FakeDeepSeek(delta_tokens=50)) as server:
         code, said = done(
             tmp_path, "run", "topics.jsonl", "-y", "-q", "--model", "deepseek-flash", "--out", "out",
             "--base-url", server.url,

@@ -1,15 +1,16 @@
 """A server that goes away in the middle of a run, in a process of its own; and what it saw of that.
 
 `python tests/support/away_server.py PORT KIND AFTER SECONDS LOG` serves chat completions until the
-request of number AFTER has come, is away for so many seconds in the way of KIND, and serves again.
-Each request is a line of LOG: when it came (on the clock that all processes share), and whether it
-was served.
+request of number AFTER has come, is away for so many seconds in the way of KIND, and serves again;
+earlier if the file `back` is put beside LOG. Each request is a line of LOG: when it came (on the
+clock that all processes share), and whether it was served.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -26,6 +27,7 @@ from typing import Literal, get_args
 Kind = Literal["503", "502 HTML", "500", "refused", "reset", "429", "hang", "loading", "400"]
 
 ANSWER_S = 0.3
+BACK = "back"
 HTML = (
     "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 )
@@ -90,9 +92,20 @@ class AwayServer:
         self._after = after
         self._seconds = seconds
         self._child = self._started(0, kind, after)
+
+    @functools.cached_property
+    def url(self) -> str:
+        """Where it serves, once it does."""
+        return f"http://127.0.0.1:{self._port}/v1"
+
+    @functools.cached_property
+    def _port(self) -> int:
         assert self._child.stdout is not None
-        self._port = int(self._child.stdout.readline())
-        self.url = f"http://127.0.0.1:{self._port}/v1"
+        return int(self._child.stdout.readline())
+
+    def come_back_now(self) -> None:
+        """End the time away, whatever is left of it."""
+        (self.log.parent / BACK).touch()
 
     def come_back(self) -> None:
         """Wait until the server has been away for its time; start it again if it is dead."""
@@ -185,7 +198,9 @@ class _Server:
         self._requests += 1
         if self._requests == self._after:
             self._away_until = time.monotonic() + self._seconds
-        return self._away_until is not None and time.monotonic() < self._away_until
+        if self._away_until is None or (self._log.parent / BACK).exists():
+            return False
+        return time.monotonic() < self._away_until
 
     async def _fail(self, writer: asyncio.StreamWriter) -> bool:
         if self._kind == "refused":

@@ -15,6 +15,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from fork_server import Forked, forked
+
 import harness
 from harness.testing import FakeDeepSeek, serve
 
@@ -66,39 +68,53 @@ class Server:
             await self._end.wait()
 
 
-def started(directory: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+# One that was executed, or forked from a server that has imported everything.
+Process = subprocess.Popen[str] | Forked
+
+
+def started(directory: Path, *arguments: str) -> Process:
     """`harness` with these arguments, in this directory, with nothing of our environment's
     settings.
     """
-    environ = {
+    return forked(directory, environment(), *arguments)
+
+
+def executed(directory: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    """The same from the start of the interpreter on; for tests of the start, or with options of
+    Popen.
+    """
+    return subprocess.Popen(
+        [sys.executable, "-m", "harness", *arguments],
+        cwd=directory,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **{"stdin": subprocess.DEVNULL, "env": environment(), **options},
+    )
+
+
+def environment() -> dict[str, str]:
+    """Our environment without its settings, with a key and the package."""
+    kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("HARNESS_", "OPENAI_"))
     }
-    environ |= {"PYTHONPATH": str(ROOT), "HARNESS_API_KEY": "sk-test", "NO_COLOR": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "harness", *arguments],
-        cwd=directory,
-        env=environ,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        **{"stdin": subprocess.DEVNULL, **options},
-    )
+    return {**kept, "PYTHONPATH": str(ROOT), "HARNESS_API_KEY": "sk-test", "NO_COLOR": "1"}
 
 
-def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+def ended(process: Process) -> tuple[int, str]:
     """Its exit code, and what it said on both streams."""
     said, complained = process.communicate(timeout=PATIENCE_S)
-    return process.returncode, said + complained
+    return process.wait(timeout=PATIENCE_S), said + complained
 
 
-def done(directory: Path, *arguments: str, **options: Any) -> tuple[int, str]:
+def done(directory: Path, *arguments: str) -> tuple[int, str]:
     """The command from its start to its end."""
-    return ended(started(directory, *arguments, **options))
+    return ended(started(directory, *arguments))
 
 
-def until(condition: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+def until(condition: Callable[[], bool], process: Process | None = None) -> None:
     """Wait for something that another process or thread brings about; `process` ending is also an
     end of it.
     """

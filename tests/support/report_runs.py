@@ -73,16 +73,23 @@ def digested(path: Path) -> tuple[Run, Digest]:
 
 def append(directory: Path, told: Sequence[Told]) -> None:
     """Add topics to a run as its runner does: the calls, and then the row."""
-    with (
-        (directory / "traces.jsonl").open("a", encoding="utf-8") as traces,
-        (directory / "results.jsonl").open("a", encoding="utf-8") as results,
-    ):
-        for one in told:
-            for call in one.calls:
-                traces.write(
-                    to_text(span_to_row(call, index=one.result.index, session=one.session)) + "\n"
-                )
-            results.write(to_text(result_to_row(one.result, session=one.session)) + "\n")
+    for one in told:
+        append_calls(directory, one)
+        append_row(directory, one)
+
+
+def append_calls(directory: Path, one: Told) -> None:
+    """Add the calls of a topic, whose row has yet to come."""
+    rows = [span_to_row(call, index=one.result.index, session=one.session) for call in one.calls]
+    with (directory / "traces.jsonl").open("a", encoding="utf-8") as traces:
+        traces.write("".join(f"{to_text(row)}\n" for row in rows))
+
+
+def append_row(directory: Path, one: Told) -> None:
+    """Add the row of a topic: one write to one file."""
+    row = result_to_row(one.result, session=one.session)
+    with (directory / "results.jsonl").open("a", encoding="utf-8") as results:
+        results.write(f"{to_text(row)}\n")
 
 
 def a_topic(index: int, **fields: Any) -> Told:

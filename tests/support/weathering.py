@@ -99,7 +99,9 @@ class Sending(httpx2.AsyncBaseTransport):
 
     def __init__(self, plan: FaultPlan | None = None) -> None:
         self.sent = 0
-        self._fake = FakeTransport(FakeDeepSeek(faults=plan or FaultPlan(), clock=VirtualClock()))
+        self._fake = FakeTransport(
+            FakeDeepSeek(faults=plan or FaultPlan(), delta_tokens=50, clock=VirtualClock())
+        )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         self.sent += 1

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from processes import PATIENCE_S, Server, ended, rows_of, started, until, write_topics
+from processes import PATIENCE_S, Server, ended, executed, rows_of, started, until, write_topics
 from terminals import on_a_terminal
 
 from harness.testing import FakeDeepSeek, Latency
@@ -105,7 +105,7 @@ def test_ctrl_c_after_a_hangup_stops_at_once(tmp_path: Path) -> None:
 def test_a_hangup_that_is_ignored_at_the_start_stays_ignored(tmp_path: Path) -> None:
     write_work(tmp_path, 12)
     with a_server() as server:
-        process = started(tmp_path, *run_at(server, "-q"), preexec_fn=ignore_hangups)
+        process = executed(tmp_path, *run_at(server, "-q"), preexec_fn=ignore_hangups)
         until(lambda: server.seen >= 6, process)
         process.send_signal(signal.SIGHUP)
         code, said = ended(process)

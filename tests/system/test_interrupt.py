@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from processes import Server, done, ended, journal, rows_of, started, until, write_topics
+from processes import Server, done, ended, executed, journal, rows_of, started, until, write_topics
 
 from harness.testing import FakeDeepSeek, Fault, FaultPlan, Latency
 
@@ -128,7 +128,7 @@ def until_idle(pid: int) -> None:
 def test_a_signal_while_nothing_comes_from_standard_input_ends_it_with_nothing_written(
     tmp_path: Path,
 ) -> None:
-    process = started(
+    process = executed(
         tmp_path, "run", "-", "--endpoint", "mock", "--out", "out", "-y", stdin=subprocess.PIPE
     )
     until_idle(process.pid)
@@ -213,7 +213,7 @@ def test_a_directory_that_is_deleted_during_the_run_ends_it(tmp_path: Path, gone
 def test_a_full_disk_ends_the_run_and_leaves_what_was_written(tmp_path: Path) -> None:
     write_topics(tmp_path, 30)
     with a_server("fixed:0.02") as server:
-        process = started(
+        process = executed(
             tmp_path,
             *run_at(server),
             "--runs",

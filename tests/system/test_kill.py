@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import Server, done, ended, journal, rows_of, started, until, write_topics
+from processes import Server, done, ended, executed, journal, rows_of, started, until, write_topics
 
 from harness.testing import FakeDeepSeek, Fault, FaultPlan, Latency
 
@@ -98,7 +98,8 @@ def test_killed_and_resumed_until_done_equals_an_undisturbed_run(tmp_path: Path)
         )
         # The first two die while they start, the others while they work.
         for life in range(7):
-            process = started(here, *run, "-y", "-q", *LIMITS)
+            starts = executed if life < 2 else started
+            process = starts(here, *run, "-y", "-q", *LIMITS)
             if life < 2:
                 time.sleep(draw.uniform(0.3, 0.9))
             else:

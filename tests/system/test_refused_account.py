@@ -49,7 +49,8 @@ def test_nothing_is_sent_after_the_refusal_and_after_it_is_mended_only_the_rest_
     how: str, tmp_path: Path
 ) -> None:
     write_topics(tmp_path, TOPICS)
-    with Server(FakeDeepSeek(latency=Latency.parse("uniform:0.05:0.4"))) as server:
+    fake = FakeDeepSeek(latency=Latency.parse("uniform:0.05:0.4"), delta_tokens=50)
+    with Server(fake) as server:
         process = started(tmp_path, *RUN, server.url)
         until(lambda: server.seen > 30, process)
         refuse(server.fake, how)

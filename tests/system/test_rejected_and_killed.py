@@ -46,7 +46,7 @@ def test_killed_between_the_rejection_and_the_re_ask_the_topic_is_done_by_resume
 ) -> None:
     write_topics(tmp_path, 1)
     planner = Planner()
-    with Server(FakeDeepSeek(script=planner)) as server:
+    with Server(FakeDeepSeek(script=planner, delta_tokens=50)) as server:
         run = (
             "run",
             "topics.jsonl",

@@ -5,13 +5,12 @@ paying.
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import Server, ended, journal, rows_of, started, until, write_topics
+from processes import Process, Server, ended, journal, rows_of, started, until, write_topics
 
 from harness.testing import FakeDeepSeek, Latency
 
@@ -24,7 +23,7 @@ def a_server(latency: str) -> Server:
     return Server(FakeDeepSeek(latency=Latency.parse(latency), delta_tokens=50))
 
 
-def a_run(directory: Path, server: Server, name: str, *options: str) -> subprocess.Popen[str]:
+def a_run(directory: Path, server: Server, name: str, *options: str) -> Process:
     where = ("--base-url", server.url, "--model", "deepseek-flash", "--out", name)
     return started(directory, "run", "topics.jsonl", *where, "-y", "-q", *options)
 
@@ -65,9 +64,7 @@ def test_three_processes_over_the_same_topics_pay_what_one_pays(tmp_path: Path) 
     assert not list((together / ".harness").glob("*-owner-*"))
 
 
-def two_runs(
-    directory: Path, server: Server, *options: str
-) -> tuple[subprocess.Popen[str], subprocess.Popen[str]]:
+def two_runs(directory: Path, server: Server, *options: str) -> tuple[Process, Process]:
     """One that waits for a slow server, and one that waits for the first."""
     write_topics(directory, TOPICS)
     owner = a_run(directory, server, "first")

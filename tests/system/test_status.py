@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import Server, done, ended, journal, rows_of, started, until, write_topics
+from processes import Process, Server, done, ended, journal, rows_of, started, until, write_topics
 
 from harness.testing import FakeDeepSeek, Latency
 
@@ -30,9 +29,7 @@ def server() -> Iterator[Server]:
         yield running
 
 
-def a_run(
-    directory: Path, server: Server, *more: str, topics: int = TOPICS
-) -> subprocess.Popen[str]:
+def a_run(directory: Path, server: Server, *more: str, topics: int = TOPICS) -> Process:
     """A run of some topics that has some rows and has told of itself, under results/."""
     write_topics(directory, topics)
     where = ("--base-url", server.url, "--model", "deepseek-flash", "--in-flight", str(IN_FLIGHT))
@@ -62,7 +59,7 @@ def status(directory: Path) -> dict[str, Any]:
     return found
 
 
-def kill(process: subprocess.Popen[str]) -> None:
+def kill(process: Process) -> None:
     process.send_signal(signal.SIGKILL)
     ended(process)
 

@@ -41,7 +41,7 @@ TIMEOUTS = (
 
 def test_a_run_that_was_stopped_and_continued_repeats_no_call(tmp_path: Path) -> None:
     write_topics(tmp_path, 6)
-    with Server(FakeDeepSeek(latency=Latency.parse("fixed:1.2"))) as server:
+    with Server(FakeDeepSeek(latency=Latency.parse("fixed:1.2"), delta_tokens=50)) as server:
         process = started(tmp_path, *RUN, *TIMEOUTS, server.url)
         until(lambda: server.seen >= 12, process)  # the second wave is in flight
         process.send_signal(signal.SIGSTOP)

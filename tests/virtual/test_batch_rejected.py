@@ -35,7 +35,7 @@ class Provider:
         self.decompositions: list[int] = []
         self.requests = 0
         self._says = decomposition
-        self.transport = FakeTransport(FakeDeepSeek(script=self._line))
+        self.transport = FakeTransport(FakeDeepSeek(script=self._line, delta_tokens=50))
 
     def _line(self, request: ChatRequest) -> Say | None:
         self.requests += 1

@@ -97,7 +97,7 @@ class Uncounted(httpx2.AsyncBaseTransport):
     """The fake DeepSeek, as a server that never tells what it used."""
 
     def __init__(self, clock: VirtualClock) -> None:
-        self._fake = FakeTransport(FakeDeepSeek(clock=clock))
+        self._fake = FakeTransport(FakeDeepSeek(clock=clock, delta_tokens=50))
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         response = await self._fake.handle_async_request(request)

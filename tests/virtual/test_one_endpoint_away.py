@@ -72,7 +72,8 @@ class Two(httpx2.AsyncBaseTransport):
 
 
 def a_mock(latency: str) -> FakeTransport:
-    return FakeTransport(FakeDeepSeek(latency=Latency.parse(latency), dialect="openai"))
+    fake = FakeDeepSeek(latency=Latency.parse(latency), delta_tokens=50, dialect="openai")
+    return FakeTransport(fake)
 
 
 def settings(directory: Path, **more: Any) -> Loaded:

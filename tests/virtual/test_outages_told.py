@@ -39,7 +39,9 @@ class Away(httpx2.AsyncBaseTransport):
     start_s: float = BEGIN_S
     end_s: float = END_S
     inner: FakeTransport = field(
-        default_factory=lambda: FakeTransport(FakeDeepSeek(latency=Latency.parse("fixed:2")))
+        default_factory=lambda: FakeTransport(
+            FakeDeepSeek(latency=Latency.parse("fixed:2"), delta_tokens=50)
+        )
     )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
