@@ -1,6 +1,6 @@
 """Processes of `harness` that are forked from one that has imported everything already.
 
-A start costs more than a second of CPU, most of it the import of `openai`, and the tests start
+A start costs nearly a second of CPU, most of it imports, and the tests start
 hundreds. Each process is real in all that tests ask about: a pid, an environment, a working
 directory, pipes, signals and a death of its own. What a start itself does is tested where the
 command is executed: tests/cli/test_processes.py and tests/security/test_canary.py.
@@ -39,7 +39,7 @@ PRELOADED = (
     "harness.cli.cache",
     "harness.cli.show",
     "harness.runs.batch",
-    "harness.endpoint.sdk",
+    "harness.endpoint.chat_client",
     "harness.cli.live.progress",
 )
 REQUEST_BYTES = 200_000

@@ -78,7 +78,7 @@ def test_a_run_that_goes_on_tells_others_what_its_own_line_tells(
 
     assert f", running (process {process.pid}), session 1" in said
     assert f" in flight of {IN_FLIGHT}" in said
-    assert " for a place" in said.split("waiting   ")[1]
+    assert " for a slot" in said.split("waiting   ")[1]
     assert "unfinished" in said.split("topics    ")[1].splitlines()[0]
     assert " so far, " in said.split("time      ")[1]
     assert "continue" not in said
