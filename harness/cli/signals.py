@@ -3,7 +3,9 @@ a first.
 
 So is SIGHUP, which comes when the terminal is closed. It is left alone where it is ignored when the
 command begins, as under `nohup`. It never counts as a second signal: a shell and the kernel each
-send one for the same closed terminal, and systemd sends one right after its SIGTERM.
+send one for the same closed terminal, and systemd sends one right after its SIGTERM. Nor does the
+first SIGTERM after it: of two that wait for a busy process, the one with the lower number is heard
+first.
 
 Python's own signal handlers are used, and not the event loop's: they run between two bytecodes,
 also while a workflow of the user's blocks the loop. And should even the end not come (a read that
@@ -17,7 +19,7 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -86,18 +88,18 @@ def _signals_to(
     *,
     first_within_s: float,
 ) -> Iterator[None]:
-    """While this is open, a signal calls `first` on the loop, and each one after it but SIGHUP
+    """While this is open, a signal calls `first` on the loop, and each one after it that counts
     calls `again`.
     """
-    received = 0
+    received: list[int] = []
 
     def receive(number: int, frame: FrameType | None) -> None:
-        nonlocal received
-        if received and number == signal.SIGHUP:
+        is_first = not received
+        received.append(number)
+        if not is_first and _says_the_same(received):
             return
-        received += 1
-        _end_within(first_within_s if received == 1 else AT_ONCE_S)
-        loop.call_soon_threadsafe(first if received == 1 else again, _NAMES[signal.Signals(number)])
+        _end_within(first_within_s if is_first else AT_ONCE_S)
+        loop.call_soon_threadsafe(first if is_first else again, _NAMES[signal.Signals(number)])
 
     before = {number: signal.signal(number, receive) for number in _heeded()}
     try:
@@ -105,6 +107,14 @@ def _signals_to(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _says_the_same(received: Sequence[int]) -> bool:
+    """Return whether the last of these signals says no more than those before it."""
+    *before, last = received
+    if last == signal.SIGHUP:
+        return True
+    return last == signal.SIGTERM and set(before) == {signal.SIGHUP}
 
 
 def _heeded() -> list[signal.Signals]:

@@ -85,6 +85,25 @@ def test_a_hangup_after_another_signal_does_not_cut_the_drain_short(
     assert rows_in(tmp_path) == sent
 
 
+def test_a_hangup_and_a_sigterm_that_wait_for_a_busy_process_are_one(tmp_path: Path) -> None:
+    """Of two signals that are pending, the interpreter hears the one with the lower number first:
+    the hangup, which systemd sends after its SIGTERM.
+    """
+    write_work(tmp_path, 60)
+    with a_server() as server:
+        process = started(tmp_path, *run_at(server, "-q"))
+        until(lambda: server.seen >= 6, process)
+        process.send_signal(signal.SIGSTOP)
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGCONT)
+        code, said = ended(process)
+        sent = server.seen
+
+    assert code == 130, said
+    assert rows_in(tmp_path) == sent
+
+
 def test_ctrl_c_after_a_hangup_stops_at_once(tmp_path: Path) -> None:
     write_work(tmp_path, 3)
     with Server(FakeDeepSeek(latency=Latency.parse("fixed:60"))) as server:
