@@ -14,7 +14,6 @@ from pathlib import Path
 import anyio
 
 from harness.cache import operations, reports
-from harness.cache.batching import Batches, Lane
 from harness.cache.lease_owner import LeaseOwner
 from harness.cache.lease_table import Claiming, Releasing
 from harness.cache.operations import Closing, Opening, Rejecting, Unusable, Withdrawal, Write
@@ -22,6 +21,7 @@ from harness.cache.sqlite_thread import Database
 from harness.domain.completion import Request
 from harness.domain.ledger import Spent
 from harness.domain.recorded_call import RecordedCall
+from harness.machine.batching import Batches, Lane
 from harness.ports import Claim, OpenCall, Rejection, Resolution, Stored
 
 _log = logging.getLogger("harness.cache")
@@ -37,8 +37,10 @@ class SqliteCache:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._reads: Lane[tuple[str, Request], Stored | Unusable | None] = Lane(self._look_up)
-        self._writes: Lane[Write, int] = Lane(self._write)
+        self._reads: Lane[tuple[str, Request], Stored | Unusable | None] = Lane(
+            self._look_up, of="the cache"
+        )
+        self._writes: Lane[Write, int] = Lane(self._write, of="the cache")
         self._batches = Batches(self._reads, self._writes)
         self._left: dict[int, tuple[Request, OpenCall]] = {}
         self._owner = LeaseOwner(database.path)

@@ -5,24 +5,24 @@ appends a new row: of several rows of one topic the last counts, and the calls o
 to it. `finish` makes that literally true by writing both files anew beside the old ones and moving
 them in.
 
-After a crash the last line may be torn, and the last calls may lack their row, as one topic is
-written at a time; both are cut off when the directory is opened, and the topic is run again from
-the cache. Lines are not synced to the disk one by one: what a power cut takes is restored from the
-cache without a payment.
+After a crash the last line may be torn, and the last calls may lack their rows, as the calls of
+topics that end together are written before their rows; both are cut off when the directory is
+opened, and the topics are run again from the cache. Lines are not synced to the disk one by one:
+what a power cut takes is restored from the cache without a payment.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
-
-import anyio
+from typing import Any, TypeAlias
 
 from harness.domain.completion import Json
 from harness.domain.run import Span, TopicResult
 from harness.errors import ResultsError, StorageError
+from harness.machine.batching import Batches, Lane
 from harness.machine.threads import in_thread
 from harness.records.directory_lock import LOCK_FILE, DirectoryLock, is_locked
 from harness.records.json_text import to_text
@@ -57,6 +57,8 @@ _BEGINNINGS = {
 
 Describe = Callable[[Manifest | None], dict[str, Any]]
 
+_Finished: TypeAlias = tuple[TopicResult, Sequence[Span]]
+
 
 class ResultsDir:
     """The results of one run, written by one process at a time: it holds a lock on the directory
@@ -73,9 +75,10 @@ class ResultsDir:
         self.standing = standing
         self._lock = lock
         self._begun = False
-        self._writing = anyio.Lock()
         self._results = AppendedFile(path / RESULTS_FILE)
         self._traces = AppendedFile(path / TRACES_FILE)
+        self._topics: Lane[_Finished, None] = Lane(self._append_beside, of=str(path))
+        self._batches = Batches(self._topics)
 
     @property
     def session(self) -> int:
@@ -131,10 +134,10 @@ class ResultsDir:
         """Append the calls of a topic and then its row; both are with the operating system on
         return.
 
-        Raises StorageError if the disk fails or the files were deleted.
+        Topics that end at the same time are written together: all their calls, then all their rows,
+        in one order. Raises StorageError if the disk fails or the files were deleted.
         """
-        async with self._writing:
-            await in_thread(lambda: self._append(result, spans))
+        await self._batches.add(self._topics, (result, spans))
 
     def update(self, changes: Mapping[str, Json]) -> None:
         """Replace `run.json` by one with these changes. Raises StorageError."""
@@ -193,20 +196,27 @@ class ResultsDir:
         finally:
             self._lock.release()
 
-    def _append(self, result: TopicResult, spans: Sequence[Span]) -> None:
-        row = to_text(result_to_row(result, session=self.session))
-        calls = [
-            to_text(span_to_row(span, index=result.index, session=self.session)) for span in spans
-        ]
+    async def _append_beside(self, topics: Sequence[_Finished]) -> Sequence[None]:
+        return await in_thread(partial(self._append, topics))
+
+    def _append(self, topics: Sequence[_Finished]) -> Sequence[None]:
+        rows: list[str] = []
+        calls: list[str] = []
+        for result, spans in topics:
+            rows.append(to_text(result_to_row(result, session=self.session)))
+            for span in spans:
+                calls.append(to_text(span_to_row(span, index=result.index, session=self.session)))
         with storage_errors(self.path):
             self._lock.check()
             calls_began = self._traces.append(calls)
             try:
-                self._results.append([row])
+                self._results.append(rows)
             except OSError:
                 self._traces.cut(calls_began)
                 raise
-        self.standing.add(result, self.session)
+        for result, _ in topics:
+            self.standing.add(result, self.session)
+        return [None] * len(topics)
 
 
 def read_standing(path: Path) -> Standing:

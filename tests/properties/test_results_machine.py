@@ -35,6 +35,10 @@ def describe(known: Manifest | None) -> dict[str, Any]:
     return {**fresh, "dataset": {"topics": TOPICS}}
 
 
+Row = tuple[int, str, int]
+"""The session, the status and the number of calls of a topic's row."""
+
+
 class ResultsMachine(RuleBasedStateMachine):
     """`rows` is the model: by topic, the session and the status of the row that counts, and how
     many calls it has.
@@ -47,9 +51,9 @@ class ResultsMachine(RuleBasedStateMachine):
         super().__init__()
         self.root = Path(tempfile.mkdtemp())
         self.path = self.root / "run"
-        self.rows: dict[int, tuple[int, str, int]] = {}
+        self.rows: dict[int, Row] = {}
         self.results: ResultsDir | None = None
-        self.last: tuple[int, tuple[int, str, int] | None, dict[str, int]] | None = None
+        self.last: tuple[list[tuple[int, Row | None]], dict[str, int]] | None = None
 
     def teardown(self) -> None:
         if self.results is not None:
@@ -64,22 +68,34 @@ class ResultsMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.results is not None)
     @rule(
-        index=st.integers(0, TOPICS - 1),
-        ok=st.booleans(),
-        calls=st.integers(0, 3),
-        text=st.text(max_size=30),
+        topics=st.dictionaries(
+            st.integers(0, TOPICS - 1),
+            st.tuples(st.booleans(), st.integers(0, 3), st.text(max_size=30)),
+            min_size=1,
+            max_size=4,
+        )
     )
-    def write(self, index: int, ok: bool, calls: int, text: str) -> None:
+    def write(self, topics: dict[int, tuple[bool, int, str]]) -> None:
+        """Topics that end at the same time."""
         assert self.results is not None
-        before = self.rows.get(index)
-        if before is not None and (before[1] == "ok" or before[0] == self.results.session):
-            return
-        sizes = self._sizes()
-        result = a_result(index, output=text) if ok else a_failed_result(index, topic=text)
-        spans = [a_span(f"t{index}", f"call{number}", content=text) for number in range(calls)]
-        asyncio.run(self.results.write(result, spans))
-        self.rows[index] = (self.results.session, result.status, calls)
-        self.last = (index, before, sizes)
+        session, sizes = self.results.session, self._sizes()
+        group: list[tuple[int, Row | None]] = []
+        writes = []
+        for index, (ok, calls, text) in topics.items():
+            before = self.rows.get(index)
+            if before is not None and (before[1] == "ok" or before[0] == session):
+                continue
+            result = a_result(index, output=text) if ok else a_failed_result(index, topic=text)
+            spans = [a_span(f"t{index}", f"call{number}", content=text) for number in range(calls)]
+            group.append((index, before))
+            writes.append(self.results.write(result, spans))
+            self.rows[index] = (session, result.status, calls)
+
+        async def write_together() -> None:
+            await asyncio.gather(*writes)
+
+        asyncio.run(write_together())
+        self.last = (group, sizes)
 
     @precondition(lambda self: self.results is not None)
     @rule()
@@ -103,20 +119,21 @@ class ResultsMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def crash_and_go_on(self, data: st.DataObject) -> None:
         """The process dies; of its last write the system holds a prefix: of the calls first, then
-        of the row.
+        of the rows.
         """
         assert self.results is not None
         self.results.close()
         if self.last is not None:
-            index, before, sizes = self.last
+            group, sizes = self.last
             now = self._sizes()
             lost = data.draw(
                 st.integers(0, sum(now.values()) - sum(sizes.values())), label="bytes lost"
             )
-            of_the_row = min(lost, now[RESULTS_FILE] - sizes[RESULTS_FILE])
-            os.truncate(self.path / RESULTS_FILE, now[RESULTS_FILE] - of_the_row)
-            os.truncate(self.path / TRACES_FILE, now[TRACES_FILE] - (lost - of_the_row))
-            if lost:
+            of_the_rows = min(lost, now[RESULTS_FILE] - sizes[RESULTS_FILE])
+            os.truncate(self.path / RESULTS_FILE, now[RESULTS_FILE] - of_the_rows)
+            os.truncate(self.path / TRACES_FILE, now[TRACES_FILE] - (lost - of_the_rows))
+            raw = (self.path / RESULTS_FILE).read_bytes()[sizes[RESULTS_FILE] :]
+            for index, before in group[raw.count(b"\n") :]:
                 self.rows.pop(index)
                 if before is not None:
                     self.rows[index] = before

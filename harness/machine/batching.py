@@ -1,4 +1,4 @@
-"""Waiting operations, taken together: one trip to the database serves all who wait at that moment.
+"""Waiting operations, taken together: one trip to a thread serves all who wait at that moment.
 
 Nothing sleeps to fill a batch. The first to wait starts a task, which begins on the next pass of
 the loop; who comes while a batch is away is in the next. At most one batch is away at a time, reads
@@ -29,17 +29,18 @@ LARGEST = 256
 them from waiting.
 """
 
-_log = logging.getLogger("harness.cache")
+_log = logging.getLogger("harness.storage")
 
 
 class Lane(Generic[Item, Result]):
     """The waiting operations of one kind. `perform` gives a result or an exception for each item,
-    in order.
+    in order; `of` names in messages where they go.
 
     `unheard` is the first failure whose caller had stopped waiting.
     """
 
-    def __init__(self, perform: Perform[Item, Result]) -> None:
+    def __init__(self, perform: Perform[Item, Result], *, of: str) -> None:
+        self.of = of
         self.unheard: Exception | None = None
         self._perform = perform
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
@@ -57,7 +58,7 @@ class Lane(Generic[Item, Result]):
         here.
         """
         batch, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
-        results: Sequence[Result | Exception] = [_closed()] * len(batch)
+        results: Sequence[Result | Exception] = [self._closed()] * len(batch)
         try:
             results = await self._perform([item for item, _ in batch])
         except Exception as error:  # noqa: BLE001 - it travels on to every caller
@@ -70,7 +71,7 @@ class Lane(Generic[Item, Result]):
         """Tell all who still wait that nothing more will be done."""
         batch, self._waiting = self._waiting, []
         for _, future in batch:
-            self._settle(future, _closed())
+            self._settle(future, self._closed())
 
     def _settle(self, future: asyncio.Future[Result], result: Result | Exception) -> None:
         if not isinstance(result, Exception):
@@ -80,13 +81,18 @@ class Lane(Generic[Item, Result]):
             future.set_exception(result)
         else:
             _log.error(
-                "an operation of the cache failed after its caller was cancelled: %s", result
+                "%s: an operation failed after its caller was cancelled: %s", *(self.of, result)
             )
             self.unheard = self.unheard or result
 
+    def _closed(self) -> StorageError:
+        return StorageError(
+            f"{self.of} was closed before it was known whether this operation was done"
+        )
+
 
 class Batches:
-    """The lanes of one database, served in order by one task."""
+    """The lanes of one file or database, served in order by one task."""
 
     def __init__(self, *lanes: Lane[Any, Any]) -> None:
         self._lanes = lanes
@@ -96,12 +102,12 @@ class Batches:
     def add(self, lane: Lane[Item, Result], item: Item) -> asyncio.Future[Result]:
         """Hand in one operation. Whoever cancels the future stops waiting, no more."""
         if not self._open:
-            raise RuntimeError("the cache is closed: use it inside its `async with` block")
+            raise RuntimeError(f"{lane.of} is closed: use it inside its `async with` block")
         future = lane.add(item)
         if self._task is None:
             # A context of its own: the log lines of a batch belong to none of its callers.
             self._task = asyncio.create_task(
-                self._serve(), name="harness-cache", context=contextvars.Context()
+                self._serve(), name="harness-storage", context=contextvars.Context()
             )
         return future
 
@@ -123,7 +129,3 @@ class Batches:
                         await lane.send()
         finally:
             self._task = None
-
-
-def _closed() -> StorageError:
-    return StorageError("the cache was closed before it was known whether this operation was done")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness.cache.batching import LARGEST, Batches, Lane
+from harness.machine.batching import LARGEST, Batches, Lane
 
 
 class Recorder:
@@ -30,7 +30,7 @@ class Recorder:
 async def test_who_comes_while_a_batch_is_away_is_in_the_next() -> None:
     recorder = Recorder([])
     recorder.gate.clear()
-    lane = Lane(recorder.perform)
+    lane = Lane(recorder.perform, of="the cache")
     batches = Batches(lane)
     futures = [batches.add(lane, 1), batches.add(lane, 2)]
     await asyncio.sleep(0)
@@ -43,7 +43,10 @@ async def test_who_comes_while_a_batch_is_away_is_in_the_next() -> None:
 
 async def test_reads_go_before_writes_and_both_get_their_turn() -> None:
     log: list[list[int]] = []
-    reads, writes = Lane(Recorder(log).perform), Lane(Recorder(log).perform)
+    reads, writes = (
+        Lane(Recorder(log).perform, of="the cache"),
+        Lane(Recorder(log).perform, of="the cache"),
+    )
     batches = Batches(reads, writes)
     futures = [batches.add(writes, 100 + index) for index in range(2)]
     futures += [batches.add(reads, index) for index in range(LARGEST + 1)]
@@ -59,7 +62,7 @@ async def test_an_item_that_fails_fails_alone_and_a_trip_that_fails_fails_for_al
             raise OSError("the trip")
         return [ValueError(item) if item == "bad" else item for item in items]
 
-    lane = Lane(perform)
+    lane = Lane(perform, of="the cache")
     batches = Batches(lane)
     first = await asyncio.gather(
         *(batches.add(lane, item) for item in ("good", "bad")), return_exceptions=True
@@ -78,14 +81,14 @@ async def test_a_failure_whose_caller_left_is_kept_and_logged(
     async def perform(items: Sequence[str]) -> list[str | Exception]:
         return [ValueError(item) for item in items]
 
-    lane = Lane(perform)
+    lane = Lane(perform, of="the cache")
     batches = Batches(lane)
     for item in ("first", "second"):
         batches.add(lane, item).cancel()
     await batches.close()
     assert repr(lane.unheard) == "ValueError('first')"
     assert [record.message for record in caplog.records] == [
-        f"an operation of the cache failed after its caller was cancelled: {item}"
+        f"the cache: an operation failed after its caller was cancelled: {item}"
         for item in ("first", "second")
     ]
 
@@ -99,7 +102,7 @@ async def test_a_batch_runs_in_the_context_of_none_of_its_callers() -> None:
         return list(items)
 
     topic.set("of the first caller")
-    lane = Lane(perform)
+    lane = Lane(perform, of="the cache")
     batches = Batches(lane)
     await batches.add(lane, 1)
     assert seen == ["none"]
@@ -108,7 +111,7 @@ async def test_a_batch_runs_in_the_context_of_none_of_its_callers() -> None:
 
 async def test_closing_waits_for_all_that_was_handed_in() -> None:
     recorder = Recorder([])
-    lane = Lane(recorder.perform)
+    lane = Lane(recorder.perform, of="the cache")
     batches = Batches(lane)
     future = batches.add(lane, 1)
     await batches.close()
