@@ -6,6 +6,8 @@ httpx2's own pool is slow at a thousand calls in flight.
 from __future__ import annotations
 
 import ssl
+from collections.abc import Sequence
+from functools import lru_cache
 
 import aiohttp
 import httpx2
@@ -37,29 +39,40 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        response = await self.send(
+            request.method,
+            str(request.url),
+            request.headers.multi_items(),
+            request.content,
+            connect_s=request.extensions.get("timeout", {}).get("connect"),
+        )
+        return httpx2_response(response, request)
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        headers: Sequence[tuple[str, str]],
+        content: bytes,
+        *,
+        connect_s: float | None,
+    ) -> aiohttp.ClientResponse:
+        """Send a request, and return the response once its headers are there."""
         if self._session is None:
-            self._session = _open_session(
-                secure=request.url.scheme == "https" or self._proxy is not None
-            )
-        connect_s = request.extensions.get("timeout", {}).get("connect")
+            secure = url.lower().startswith("https:") or self._proxy is not None
+            self._session = _open_session(secure=secure)
         try:
-            response = await self._session.request(
-                request.method,
-                str(request.url),
-                headers=request.headers.multi_items(),
-                data=request.content,
+            return await self._session.request(
+                method,
+                url,
+                headers=headers,
+                data=content,
                 allow_redirects=False,
                 proxy=self._proxy,
-                timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
+                timeout=_timeout(connect_s),
             )
         except _AIOHTTP_ERRORS as error:
             raise _httpx2_error(error) from error
-        return httpx2.Response(
-            response.status,
-            headers=list(response.raw_headers),
-            stream=_Body(response),
-            request=request,
-        )
 
     async def aclose(self) -> None:
         if self._session is not None:
@@ -67,13 +80,27 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             self._session = None
 
 
-class _Body(httpx2.AsyncByteStream):
+def httpx2_response(
+    response: aiohttp.ClientResponse, request: httpx2.Request | None = None
+) -> httpx2.Response:
+    """The response as httpx2's, its body still to be read."""
+    return httpx2.Response(
+        response.status,
+        headers=list(response.raw_headers),
+        stream=Body(response),
+        request=request,
+    )
+
+
+class Body(httpx2.AsyncByteStream):
+    """The bytes of a response as they arrive, as they were sent."""
+
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
         # Bodies of errors are read whole, to be quoted: a hostile one must end somewhere.
         self._left = _MAX_ERROR_BYTES if response.status >= 300 else None
 
-    def __aiter__(self) -> _Body:
+    def __aiter__(self) -> Body:
         return self
 
     async def __anext__(self) -> bytes:
@@ -109,6 +136,11 @@ def _open_session(*, secure: bool) -> aiohttp.ClientSession:
         max_field_size=_MAX_HEADER_BYTES,
         max_headers=_MAX_HEADERS,
     )
+
+
+@lru_cache(maxsize=8)
+def _timeout(connect_s: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, connect=connect_s)
 
 
 def _httpx2_error(error: Exception) -> httpx2.TransportError:

@@ -6,8 +6,8 @@ Nothing of the environment gets in between.
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Literal, NamedTuple
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Literal, NamedTuple, Protocol
 
 import httpx2
 
@@ -22,6 +22,64 @@ HEADERS = {
     "User-Agent": f"harness/{__version__}",
 }
 """What every request carries, besides the endpoint's own headers."""
+
+
+class Response(Protocol):
+    """A response whose headers have come. Their names are in lower case.
+
+    `content` is the body of one that is not 2xx, which has been read.
+    """
+
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    def body(self) -> AsyncIterator[bytes]:
+        """Yield the bytes of the body as they arrive, decompressed where the server compressed
+        them.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give the connection back, or close it if the body was not read to its end."""
+        ...
+
+
+class Httpx2Response:
+    """A response of httpx2."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self.status_code = response.status_code
+        # Once: each look into httpx2's own headers decodes all of them.
+        self.headers: Mapping[str, str] = dict(response.headers.items())
+        self.content = b""
+        self._response = response
+        self._body: AsyncIterator[bytes] | None = None
+
+    def body(self) -> AsyncIterator[bytes]:
+        """See `Response`."""
+        stream = self._response.stream
+        if "content-encoding" in self.headers or not isinstance(stream, httpx2.AsyncByteStream):
+            self._body = self._response.aiter_bytes()
+        else:
+            # Past the layers of `aiter_bytes`, which together cost as much as parsing a chunk.
+            self._body = aiter(stream)
+        return self._body
+
+    async def close(self) -> None:
+        """See `Response`."""
+        if isinstance(self._body, AsyncGenerator):
+            await self._body.aclose()
+        await self._response.aclose()
+
+    async def read_refusal(self) -> Httpx2Response:
+        """Read the body where it is that of a refusal, to be quoted."""
+        if self.status_code >= 300:
+            try:
+                self.content = await self._response.aread()
+            finally:
+                await self._response.aclose()
+        return self
 
 
 class ChatClient:
@@ -41,41 +99,21 @@ class ChatClient:
         self._headers = {**HEADERS, **endpoint.headers()}
         self._extensions = {"timeout": http_client.timeout.as_dict()}
 
-    async def post(self, body: bytes) -> httpx2.Response:
+    async def post(self, body: bytes) -> Response:
         """The response, whatever its status; its body is read only where the status is not 2xx.
 
         The caller closes it. Raises one of `errors`.
         """
+        response = await self._http.send(self._request(body), stream=True)
+        return await Httpx2Response(response).read_refusal()
+
+    def _request(self, body: bytes) -> httpx2.Request:
         # Parsed once, and here: an address that is none is an error of the call.
         if self._url is None:
             self._url = httpx2.URL(self._text)
-        request = httpx2.Request(
+        return httpx2.Request(
             "POST", self._url, headers=self._headers, content=body, extensions=self._extensions
         )
-        response = await self._http.send(request, stream=True)
-        if response.status_code >= 300:
-            try:
-                await response.aread()
-            finally:
-                await response.aclose()
-        return response
-
-    def body_of(self, response: httpx2.Response) -> AsyncIterator[bytes]:
-        """Yield the bytes of a body as they arrive, decompressed where the server compressed
-        them.
-        """
-        if "content-encoding" in response.headers or not isinstance(
-            response.stream, httpx2.AsyncByteStream
-        ):
-            return response.aiter_bytes()
-        # Past the layers of `aiter_bytes`, which together cost as much as parsing a chunk.
-        return aiter(response.stream)
-
-    async def close(self, response: httpx2.Response, body: AsyncIterator[bytes] | None) -> None:
-        """Give the connection back, or close it if the body was not read to its end."""
-        if isinstance(body, AsyncGenerator):
-            await body.aclose()
-        await response.aclose()
 
     def breakage(self, error: Exception) -> Breakage:
         """Return the meaning of one of `errors`."""

@@ -18,7 +18,7 @@ class DirectClient(httpx2.AsyncClient):
 
     def __init__(self, transport: httpx2.AsyncBaseTransport, timeout: httpx2.Timeout) -> None:
         super().__init__(transport=transport, timeout=timeout, follow_redirects=False)
-        self._direct = transport
+        self.transport = transport
 
     def build_request(
         self,
@@ -52,7 +52,7 @@ class DirectClient(httpx2.AsyncClient):
         """
         if self.is_closed:
             raise RuntimeError("the client has been closed")
-        response = await self._direct.handle_async_request(request)
+        response = await self.transport.handle_async_request(request)
         response.request = request
         if not stream:
             try:

@@ -31,9 +31,7 @@ from harness.machine.threads import off_loop
 from harness.ports import WallClock
 
 if TYPE_CHECKING:
-    import httpx2
-
-    from harness.endpoint.chat_client import ChatClient
+    from harness.endpoint.chat_client import ChatClient, Response
 
 _MAX_PLAIN_BYTES = 64 * 1024 * 1024  # forty times the longest answer
 _COST_HEADER = "x-litellm-response-cost"  # in USD; 0.0 where litellm knows no price
@@ -84,9 +82,8 @@ class Exchange:
         )
         self._sent = b""
         self._streaming = False
-        self._response: httpx2.Response | None = None
+        self._response: Response | None = None
         self._headers: Mapping[str, str] = {}
-        self._body: AsyncIterator[bytes] | None = None
 
     async def run(self, content: bytes) -> Completion | CompletionError:
         """Return the completion, or the error to be raised.
@@ -102,7 +99,7 @@ class Exchange:
         finally:
             if self._response is not None:
                 with anyio.CancelScope(shield=True):
-                    await self._client.close(self._response, self._body)
+                    await self._response.close()
 
     def _new_assembly(self, on_delta: OnDelta | None) -> Assembly:
         return Assembly(
@@ -112,12 +109,11 @@ class Exchange:
     async def _answer(self, content: bytes) -> Completion | CompletionError:
         try:
             self._response = await self._client.post(content)
-            # Once: each look into httpx2's own headers decodes all of them.
-            self._headers = dict(self._response.headers.items())
+            self._headers = self._response.headers
             self._deadline.heard()
             if self._response.status_code >= 300:
                 return self._refused(self._response)
-            self._body = body = self._client.body_of(self._response)
+            body = self._response.body()
             head, kind = await self._head(body, self._headers.get("content-type", "").lower())
             return await (
                 self._streamed(head, body) if kind == "events" else self._plain(head, body)
@@ -289,7 +285,7 @@ class Exchange:
         self._lives()
         return replace(completion, served=Served(latency_s=latency_s))
 
-    def _refused(self, response: httpx2.Response) -> CompletionError:
+    def _refused(self, response: Response) -> CompletionError:
         return error_mapping.status_error(
             status=response.status_code, body=response.content, origin=self._origin()
         )

@@ -47,7 +47,7 @@ class OpenAIChat:
         wall_clock: WallClock,
         carrier: Carrier = "aiohttp",
     ) -> None:
-        self._client = _client_for(carrier)(endpoint, http_client)
+        self._client = _client_for(carrier, endpoint, http_client)
         self._endpoint = endpoint
         self._timeouts = timeouts
         self._wall_clock = wall_clock
@@ -174,14 +174,24 @@ class OpenAIChat:
         return self._endpoint.redact(foreign_json.whole_characters(text))
 
 
-def _client_for(carrier: Carrier) -> type[ChatClient]:
+def _client_for(
+    carrier: Carrier, endpoint: Endpoint, http_client: httpx2.AsyncClient
+) -> ChatClient:
     """Return what posts the requests. Imported here: `--help` must not pay a tenth of a second for
     httpx2, nor anybody a whole one for openai who does not want it.
     """
     if carrier == "openai":
         from harness.endpoint.sdk_client import SdkClient  # noqa: PLC0415
 
-        return SdkClient
+        return SdkClient(endpoint, http_client)
     from harness.endpoint.chat_client import ChatClient  # noqa: PLC0415
+    from harness.endpoint.direct_client import DirectClient  # noqa: PLC0415
 
-    return ChatClient
+    if carrier == "aiohttp" and isinstance(http_client, DirectClient):
+        from harness.endpoint.aiohttp_transport import AiohttpTransport  # noqa: PLC0415
+
+        if isinstance(http_client.transport, AiohttpTransport):
+            from harness.endpoint.aiohttp_client import AiohttpClient  # noqa: PLC0415
+
+            return AiohttpClient(endpoint, http_client, http_client.transport)
+    return ChatClient(endpoint, http_client)

@@ -20,7 +20,7 @@ from openai import (
 )
 
 from harness.domain.endpoint import Endpoint
-from harness.endpoint.chat_client import HEADERS, ChatClient
+from harness.endpoint.chat_client import HEADERS, ChatClient, Httpx2Response, Response
 
 # Given none, the SDK would look for OPENAI_API_KEY; the header is set per request instead.
 _UNUSED_KEY = "unused"
@@ -40,8 +40,11 @@ class SdkClient(ChatClient):
             "follow_redirects": False,
         }
 
-    async def post(self, body: bytes) -> httpx2.Response:
+    async def post(self, body: bytes) -> Response:
         """As the one it replaces."""
+        return await Httpx2Response(await self._posted(body)).read_refusal()
+
+    async def _posted(self, body: bytes) -> httpx2.Response:
         try:
             response = await self._sdk.post(
                 # Absolute, so that the SDK does not join it with the base URL anew for every call.
