@@ -71,6 +71,10 @@ class LineFacts(NamedTuple):
     digest: int
 
 
+_BLOCK = 256
+"""Rows that are fetched in one go."""
+
+
 class Entry(NamedTuple):
     """A selected topic.
 
@@ -169,8 +173,9 @@ class LineIndex:
                 " (number) ORDER BY place LIMIT ?",
                 (limit,),
             )
-            for row in rows:
-                yield Entry(*row)
+            while block := rows.fetchmany(_BLOCK):
+                for row in block:
+                    yield Entry(*row)
 
     def count(self) -> int:
         """Return the number of selected topics."""

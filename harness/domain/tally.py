@@ -104,6 +104,8 @@ def unrecordable(output: Output) -> str | None:
     """Say why a workflow's output cannot be a row, or None if it can: it must be JSON, and its
     sections mappings.
     """
+    if isinstance(output.value, str) and not output.sections:
+        return None
     if not all(isinstance(section, Mapping) for section in output.sections):
         return "the workflow's output has sections that are not mappings"
     try:

@@ -136,6 +136,8 @@ class OpenAIChat:
         """Return the completion without our key, if a server echoes it, and without half
         characters.
         """
+        if self._is_clean(completion):
+            return completion
         return replace(
             completion,
             model=self._clean(completion.model),
@@ -158,6 +160,21 @@ class OpenAIChat:
             logprobs=self._clean_tokens(completion.logprobs),
             reasoning_logprobs=self._clean_tokens(completion.reasoning_logprobs),
         )
+
+    def _is_clean(self, completion: Completion) -> bool:
+        """Return whether nothing is to be taken out; True only for the plain texts of most
+        answers.
+        """
+        if completion.tool_calls or completion.logprobs or completion.reasoning_logprobs:
+            return False
+        texts = (
+            *(completion.model, completion.content, completion.reasoning, completion.refusal),
+            *(completion.finish_reason, completion.fingerprint or "", completion.trace_id or ""),
+            *(part for one in completion.earlier for part in one),
+        )
+        # A line end is part of no key, so none begins in one text and ends in the next.
+        joined = "\n".join(texts)
+        return self._clean(joined) == joined
 
     def _clean_tokens(self, tokens: tuple[TokenLogprob, ...]) -> tuple[TokenLogprob, ...]:
         """Return the likelihoods, or none where the tokens together spell our key out."""

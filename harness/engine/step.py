@@ -48,6 +48,8 @@ from harness.ports import Completer
 T = TypeVar("T")
 R = TypeVar("R")
 
+_STEPS_REMEMBERED = 1000
+
 DRAWS_APART = 1_000_000
 """The distance between the samples of a topic's draws. A workflow may draw so many of its own from
 one request.
@@ -117,11 +119,25 @@ class RunContext:
     rejections: Rejections | None = None
     elsewhere: Callable[[str, str], Addressee] = nowhere_else
     track: Callable[[str, str], Tracker] = lambda topic_id, span_id: UNWATCHED
+    _by_step: dict[str, tuple[Addressee, StepOptions]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def addressee(self, step: str, options: StepOptions | None) -> tuple[Addressee, StepOptions]:
         """Whom a step asks, and with which options, all sources together."""
+        if options is not None:
+            return self._put_together(step, options)
+        found = self._by_step.get(step)
+        if found is None:
+            found = self._put_together(step, StepOptions())
+            # A workflow may name its steps by its topics; what all share is remembered.
+            if len(self._by_step) < _STEPS_REMEMBERED:
+                self._by_step[step] = found
+        return found
+
+    def _put_together(self, step: str, options: StepOptions) -> tuple[Addressee, StepOptions]:
         own = self.defaults.endpoint
-        chosen = (options or StepOptions()).over(StepOptions(endpoint=own))
+        chosen = options.over(StepOptions(endpoint=own))
         if (override := self.overrides.get(step)) is not None:
             chosen = override.over(chosen)
         if chosen.endpoint in (None, own):
