@@ -158,19 +158,19 @@ class Provider:
         """Ask, as the endpoint's adapter does, what to do about a silence, until it is to be given
         up.
         """
-        assert call.on_silence is not None
+        assert call.attempt.on_silence is not None
         deadline = at + 600.0
         while True:
             await asyncio.sleep(ASKS_EVERY_S)
-            verdict = call.on_silence(_at() - at)
+            verdict = call.attempt.on_silence(_at() - at)
             if verdict == "wait on" and _at() >= deadline:
                 deadline = _at() + 600.0
             elif verdict == "give up" or _at() >= deadline:
                 return TransientError("sent no first token", kind="timeout", billed="unknown")
 
     def _begins(self, call: Call, sent_at: float) -> None:
-        assert call.on_life is not None
-        call.on_life()
+        assert call.attempt.on_life is not None
+        call.attempt.on_life()
         for outage in self.outages:
             if outage.first_answer_s is None and sent_at >= outage.end_s:
                 outage.first_answer_s = _at()

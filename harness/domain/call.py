@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
 
 from harness.domain.answer_check import Check
 from harness.domain.attempt import Attempt
 from harness.domain.completion import OnDelta
 from harness.domain.ledger import Ledger
 from harness.domain.tracker import UNWATCHED, Tracker
-
-OnSilence = Literal["give up", "wait on", "as set"]
-"""The choices for a silent request: give it up, wait although its time is over, or follow the
-time-out.
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,15 +18,11 @@ class Call:
 
     `priority` is the index of the topic: the call of the oldest open topic goes first. `endpoint`
     is the name of the endpoint that is asked, "" for the run's own. `stream` asks for a streamed
-    response. `on_delta` is shown the pieces as they arrive. `topic_ledger` pays for what the topic
-    may spend at most; None: the topic has no cap of its own. `check` is what the step demands of an
+    response. `on_delta` is shown the pieces as they arrive; it may not be slow or raise.
+    `topic_ledger` pays for what the topic may spend at most; None: the topic has no cap of its own.
+    `check` is what the step demands of an
     answer; None: nothing beyond what every answer must be. `attempt` is the one that is made now,
     each retry has one of its own. `tracker` is told where the call is.
-
-    `on_life` is called once a request, as soon as the server has shown that it works on it: by the
-    first event or comment of a stream that is not an error, or by a whole answer; not by a mere
-    head, a page of HTML or an error. `on_silence` is asked every few seconds while no first token
-    has come, with the seconds of silence. None of these may be slow or raise.
     """
 
     run_id: str
@@ -43,8 +32,6 @@ class Call:
     endpoint: str = ""
     stream: bool = True
     on_delta: OnDelta | None = None
-    on_life: Callable[[], None] | None = field(default=None, compare=False)
-    on_silence: Callable[[float], OnSilence] | None = field(default=None, compare=False)
     topic_ledger: Ledger | None = field(default=None, compare=False)
     check: Check | None = field(default=None, compare=False)
     attempt: Attempt = field(default_factory=Attempt, compare=False, repr=False)

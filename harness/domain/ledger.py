@@ -237,8 +237,10 @@ class Ledger:
 
     def _one_of(self, most: AtMost, likely: AtMost | None) -> tuple[AtMost, Budget]:
         """Return which of both is reserved as things stand, and the budget that it has to fit."""
+        if likely is None:
+            return most, self.budget
         short = self.budget.without_last_tenth
-        if likely is not None and self._pays(short, likely, self.cost, self.tokens, self.calls):
+        if self._pays(short, likely, self.cost, self.tokens, self.calls):
             return likely, short
         return most, self.budget
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.domain.completion import Completion
+from harness.domain.completion import Completion, Served
 from harness.domain.finish import finish_of, plain_reason, truer_reason
 from harness.endpoint import foreign_json, payload, thinking
 from harness.endpoint.answering_model import AnsweringModel
@@ -136,8 +136,18 @@ class Answer:
             texts or self._calls or self._usage_and_cost.is_told or self._refusal is not None
         )
 
-    def completion(self, *, trace_id: str | None, reason: str | None = None) -> Completion:
-        """Everything taken in so far. `reason` is why it ended, where the caller knows better."""
+    def completion(
+        self,
+        *,
+        trace_id: str | None,
+        reason: str | None = None,
+        served: Served | None = None,
+        cost: float | None = None,
+    ) -> Completion:
+        """Everything taken in so far. `reason` is why it ended, where the caller knows better;
+        `cost` is what a gateway told beside it, for an answer that does not tell its own.
+        """
+        told_cost = self._usage_and_cost.cost
         reasoning, answer = self.arrived.told_apart()
         likely = self._logprobs or Likelihoods()
         return Completion(
@@ -150,7 +160,8 @@ class Answer:
             fingerprint=self._who.fingerprint or None,
             earlier=self._who.earlier,
             trace_id=trace_id,
-            cost=self._usage_and_cost.cost,
+            cost=cost if told_cost is None else told_cost,
+            served=served or Served(),
             refusal=self._declined(),
             logprobs=tuple(likely.answer),
             reasoning_logprobs=tuple(likely.reasoning),

@@ -9,7 +9,7 @@ from typing import Literal
 
 import anyio
 
-from harness.domain.call import OnSilence
+from harness.domain.attempt import OnSilence
 
 Phase = Literal["first_token", "idle"]
 Expired = Literal["first_token", "idle", "total", "lost"]

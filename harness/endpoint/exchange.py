@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from harness.domain.call import OnSilence
+from harness.domain.attempt import OnSilence
 from harness.domain.completion import Completion, OnDelta, Served
 from harness.domain.failures import (
     TORN_STREAM_ADVICE,
@@ -176,16 +176,14 @@ class Exchange:
             )
             return self._transient("incomplete", text)
         ttft_reasoning_at, ttft_answer_at = assembly.answer.arrived.first_times()
-        return replace(
-            self._completion(assembly, streamed=True),
-            served=Served(
-                ttft_reasoning_s=self._since_start(ttft_reasoning_at),
-                ttft_answer_s=self._since_start(ttft_answer_at),
-                latency_s=latency_s,
-            ),
+        served = Served(
+            ttft_reasoning_s=self._since_start(ttft_reasoning_at),
+            ttft_answer_s=self._since_start(ttft_answer_at),
+            latency_s=latency_s,
         )
+        return self._completion(assembly, served, streamed=True)
 
-    def _completion(self, assembly: Assembly, *, streamed: bool) -> Completion:
+    def _completion(self, assembly: Assembly, served: Served, *, streamed: bool) -> Completion:
         """Return what has arrived and why it ended, as told or as judged by this server's
         habits.
         """
@@ -203,11 +201,9 @@ class Exchange:
             ends.learn(seen, self._habits)
         elif reason and streamed:
             ends.learn(None, self._habits)
-        completion = answer.completion(trace_id=self._trace_id(), reason=reason)
-        cost = _cost_in(self._headers)
-        if completion.cost is None and cost is not None:
-            completion = replace(completion, cost=cost)
-        return completion
+        return answer.completion(
+            trace_id=self._trace_id(), reason=reason, served=served, cost=_cost_in(self._headers)
+        )
 
     def _broke_off_behind(self) -> bool:
         return ends.broke_off_behind(
@@ -281,9 +277,10 @@ class Exchange:
         assembly = self._new_assembly(self._on_delta)
         assembly.whole(objects)
         assembly.end()
-        completion = self._completion(assembly, streamed=len(objects) > 1)
+        served = Served(latency_s=latency_s)
+        completion = self._completion(assembly, served, streamed=len(objects) > 1)
         self._lives()
-        return replace(completion, served=Served(latency_s=latency_s))
+        return completion
 
     def _refused(self, response: Response) -> CompletionError:
         return error_mapping.status_error(
@@ -367,8 +364,11 @@ class Exchange:
 
 def _cost_in(headers: Mapping[str, str]) -> float | None:
     """Return the cost of the answer in USD that a gateway tells in a header."""
+    told = headers.get(_COST_HEADER)
+    if told is None:
+        return None
     try:
-        cost = amount_of(float(headers.get(_COST_HEADER, "")))
+        cost = amount_of(float(told))
     except ValueError:
         return None
     return cost or None

@@ -116,8 +116,8 @@ class OpenAIChat:
             habits=self._habits,
             on_delta=shown,
             on_events=call.tracker.events,
-            on_life=call.on_life,
-            on_silence=call.on_silence,
+            on_life=call.attempt.on_life,
+            on_silence=call.attempt.on_silence,
         )
 
     def _key_advice(self) -> str:

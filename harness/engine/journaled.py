@@ -69,11 +69,12 @@ class Journaled:
         """The answer with its price; where its usage was not told, what it can have cost is judged."""
         told = answer.as_told
         if told.usage.total_tokens:
-            return replace(told, owner=call.owner, cost=self._price(request, told))
+            cost = self._price(request, told)
+            return replace(told, owner=call.owner, span_id=call.span_id, cost=cost)
         call.attempt.at_most = self._judged(
             request, told, call, asked_at, elapsed_s=told.served.latency_s, ended=True
         )
-        return replace(told, owner=call.owner)
+        return replace(told, owner=call.owner, span_id=call.span_id)
 
     def _failed(
         self,

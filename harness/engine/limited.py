@@ -6,9 +6,8 @@ nested fan-out cannot deadlock.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from harness.domain.call import Call, OnSilence
+from harness.domain.attempt import OnSilence
+from harness.domain.call import Call
 from harness.domain.completion import Completion, Request
 from harness.domain.failures import CompletionError, FatalError, TransientError
 from harness.domain.key import cache_key
@@ -95,7 +94,8 @@ class Limited:
         used = likely
         tracker.at("sent")
         try:
-            completion = await self._inner.complete(request, self._watched(call, slot))
+            self._watch(call, slot)
+            completion = await self._inner.complete(request, call)
             tracker.answered(completion.usage.output_tokens)
             used = completion.usage.total_tokens or likely
             self._likely_output += self.OUTPUT_GUESS_WEIGHT * (
@@ -115,8 +115,8 @@ class Limited:
         finally:
             self._slots.release(slot, tokens_used=used)
 
-    def _watched(self, call: Call, slot: Slot) -> Call:
-        """The call with what tells of its first sign of life, and what decides about its
+    def _watch(self, call: Call, slot: Slot) -> None:
+        """Note in the attempt what is told of its first sign of life, and what decides about its
         silence.
         """
 
@@ -131,7 +131,7 @@ class Limited:
                 return "wait on"
             return "as set"
 
-        return replace(call, on_life=alive, on_silence=silent)
+        call.attempt.on_life, call.attempt.on_silence = alive, silent
 
     def _is_queued(self, call: Call, slot: Slot) -> bool:
         return slot.among > 1 and self._provider.others_lived_within(

@@ -54,9 +54,8 @@ class Retrying:
         past = Served(attempts=0)
         own = 0
         first_failed_at = None
-        attempt = Attempt()
+        attempt = call.attempt
         while True:
-            call = replace(call, attempt=attempt)
             started = now()
             try:
                 completion = await self._inner.complete(request, call)
@@ -74,6 +73,7 @@ class Retrying:
                     self._log(own, error, call, "given up")
                     raise
                 attempt = Attempt(before=provider.after(error, attempt))
+                call = replace(call, attempt=attempt)
                 past = await self._back_off(past, own, error, reach, call, provider)
             else:
                 return _after(past, completion, attempt)

@@ -33,6 +33,9 @@ log = logging.getLogger("harness.run")
 Workflow: TypeAlias = "Callable[[Step, Topic], Awaitable[Json | Output]]"
 
 
+_NO_BUDGET = Budget()
+
+
 @dataclass(slots=True)
 class Progress:
     """The progress of this session so far, for a display."""
@@ -141,7 +144,7 @@ class Runner:
         none.
         """
         budget = self._context.topic_budget
-        ledger = None if budget == Budget() else Ledger(budget=budget)
+        ledger = None if budget == _NO_BUDGET else Ledger(budget=budget)
         trace = Trace(on_span=self.progress.add_span, stop=self._stop, ledger=ledger)
         log.debug("begun")
         step = Step(topic=topic, context=self._context, completer=self._completer, trace=trace)

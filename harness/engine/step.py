@@ -364,6 +364,8 @@ class Step:
                 self._asked(name, request, call, started).answered(completion),
                 owner=completion.owner,
             )
+            if completion.span_id == call.span_id:
+                return completion
             return replace(completion, span_id=call.span_id)
         finally:
             tracker.ended()

@@ -14,7 +14,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from harness.domain.call import Call, OnSilence
+from harness.domain.attempt import Attempt, OnSilence
+from harness.domain.call import Call
 from harness.domain.completion import Completion, Message, OnDelta, Request
 from harness.domain.endpoint import Endpoint
 from harness.domain.failures import CompletionError
@@ -67,8 +68,7 @@ def call(
         span_id="span",
         stream=stream,
         on_delta=on_delta,
-        on_life=on_life,
-        on_silence=on_silence,
+        attempt=Attempt(on_life=on_life, on_silence=on_silence),
     )
 
 

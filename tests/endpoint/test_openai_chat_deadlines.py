@@ -24,7 +24,7 @@ from _chat import (
     streaming,
 )
 
-from harness.domain.call import OnSilence
+from harness.domain.attempt import OnSilence
 from harness.domain.completion import OnDelta
 from harness.domain.failures import CompletionError, TransientError
 from harness.domain.policy import Timeouts

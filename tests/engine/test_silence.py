@@ -52,20 +52,20 @@ class SilentModel(FakeModel):
         )
 
     async def _silent(self, request: Request, call: Call, at: float) -> None:
-        assert call.on_silence is not None
-        assert call.on_life is not None
+        assert call.attempt.on_silence is not None
+        assert call.attempt.on_life is not None
         loop = asyncio.get_running_loop()
         begins_at, deadline = at + self.begins_s(request, at), at + self.first_token_s
         while (left_s := begins_at - loop.time()) > ASKS_EVERY_S:
             await asyncio.sleep(ASKS_EVERY_S)
-            verdict = call.on_silence(loop.time() - at)
+            verdict = call.attempt.on_silence(loop.time() - at)
             if verdict == "wait on" and loop.time() >= deadline:
                 deadline = loop.time() + self.first_token_s
             elif verdict == "give up" or loop.time() >= deadline:
                 self.given_up.append((text_of(request), loop.time()))
                 raise TransientError("sent no first token", kind="timeout", billed="unknown")
         await asyncio.sleep(left_s)
-        call.on_life()
+        call.attempt.on_life()
 
 
 def an_engine(model: SilentModel, *, in_flight: int = 4, **fields: object) -> Engine:

@@ -244,9 +244,9 @@ class Provider:
             if call is not None and begins_at is not None:
                 given_up = await self._silent(sent, call, until=begins_at)
             if given_up is None:
-                if session is not None and call is not None and call.on_life is not None:
+                if session is not None and call is not None and call.attempt.on_life is not None:
                     session.begins(_at() - sent.at)
-                    call.on_life()
+                    call.attempt.on_life()
                 await asyncio.sleep(sent.due_at - _at())
         except BaseException:
             sent.state, sent.known = "cut off", False
@@ -265,7 +265,11 @@ class Provider:
             await asyncio.sleep(min(ASKS_EVERY_S, left_s))
             if left_s <= ASKS_EVERY_S:
                 return None
-            verdict = call.on_silence(_at() - sent.at) if call.on_silence is not None else "as set"
+            verdict = (
+                call.attempt.on_silence(_at() - sent.at)
+                if call.attempt.on_silence is not None
+                else "as set"
+            )
             if verdict == "wait on" and give_up_at <= _at() < total_at:
                 give_up_at = _at() + first_token_s
             elif verdict == "give up" or _at() >= give_up_at:
