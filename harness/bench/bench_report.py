@@ -40,8 +40,12 @@ class MeanBound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepFigures:
-    """One step of an arm. `calls` is a mean over the rounds; times count from when a call was
-    wanted.
+    """One step of an arm. `calls` is a mean over the rounds.
+
+    Times count from when a call was wanted; those named `sent_…` and `service_s` from when the
+    request that was answered left: they are the provider's. `inter_token_s` are the mean seconds
+    between two tokens of a call, `output_tokens_per_s` is of one call. Versions before had none of
+    these.
     """
 
     step: str
@@ -53,6 +57,29 @@ class StepFigures:
     ttft_answer_s: Distribution | None
     total_s: Distribution | None
     wall_of_a_topic_s: Distribution | None
+    sent_ttft_reasoning_s: Distribution | None = None
+    sent_ttft_answer_s: Distribution | None = None
+    service_s: Distribution | None = None
+    inter_token_s: Distribution | None = None
+    output_tokens_per_s: Distribution | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderFigures:
+    """The provider's part in an arm: means over its rounds.
+
+    `refusals` are answers with 429; `wait_s` is how long calls waited in all because the provider
+    was away or asked for a pause, or for the pace. `limit` is the least number of calls in flight
+    that it said it has room for, or that the round showed; None: none is known. `slots` is how many
+    were to be had with it; `bound_s` and `efficiency` are those of so many slots.
+    """
+
+    refusals: float
+    wait_s: float
+    limit: int | None
+    slots: float
+    bound_s: float
+    efficiency: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +111,8 @@ class ArmFigures:
     losses: Mapping[Cause, float]
     steps: tuple[StepFigures, ...]
     story: str
+    output_tokens_per_s: float | None = None
+    provider: ProviderFigures | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,12 +25,29 @@ class About:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Met:
+    """The refusals (429) that one arm met in one round, and the provider's limit that explains
+    them.
+
+    `limit` is how many calls in flight the provider has room for, None where nothing tells it;
+    `named`: it said so itself.
+    """
+
+    arm: str
+    round: int
+    refusals: int
+    limit: int | None = None
+    named: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
     """A benchmark, as `bench.json` describes it.
 
     `status` is `complete` once all rounds have been measured. `order` has the names of the arms in
     the order of each round. `warm_up` says in words what was run before, None for nothing.
     `identity` is that of the runs and known at the end, `seal` the hash of this file and the calls.
+    `met` has the rounds in which the provider refused calls or kept them waiting.
     """
 
     version: int = BENCH_VERSION
@@ -44,6 +61,7 @@ class Description:
     arms: tuple[Arm, ...]
     order: tuple[tuple[str, ...], ...]
     settings: Mapping[str, Any]
+    met: tuple[Met, ...] = ()
     identity: Mapping[str, Any] = field(default_factory=dict)
     seal: str | None = None
 

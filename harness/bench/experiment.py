@@ -25,6 +25,7 @@ from harness.bench.files import (
     write_bench,
     write_description,
 )
+from harness.bench.provider_share import met_in_round
 from harness.datasets.dataset import open_dataset
 from harness.domain.ledger import Spent
 from harness.domain.policy import Budget
@@ -32,6 +33,7 @@ from harness.engine.stopping import Stop
 from harness.errors import ResultsError, RunStopped, SettingsError, StorageError
 from harness.ports import WallClock
 from harness.records.manifest import read_manifest
+from harness.records.run import Run
 from harness.runs.batch import dataset_spec, run_batch
 from harness.runs.session import Report
 from harness.runs.wanted import STDIN, recorded
@@ -146,16 +148,21 @@ def run_experiment(
         widest = max(plan.arms, key=lambda arm: arm.limits.in_flight)
         tell("warming up")
         sessions.run(replace(widest, name=WARM_UP), 0)
-    calls = []
+    calls, met = [], []
     for number, order in enumerate(rounds, start=1):
         for arm in order:
             tell(f"round {number} of {plan.repeat}: {arm.name}")
             sessions.run(arm, number)
             calls += calls_of_round(path, arm.name, number)
+            where = round_path(path, arm.name, number)
+            limits = met_in_round(Run.open(where), arm=arm.name, number=number)
+            if limits is not None:
+                met.append(limits)
     identity = read_manifest(round_path(path, plan.arms[0].name, 1)).identity
     position = {arm.name: index for index, arm in enumerate(plan.arms)}
     calls.sort(key=lambda call: (position[call.arm], call.round))
-    write_bench(path, replace(description, status="complete", identity=identity), calls)
+    complete = replace(description, status="complete", identity=identity, met=tuple(met))
+    write_bench(path, complete, calls)
     return read_bench(path)
 
 

@@ -51,6 +51,52 @@ class Measured:
     def total_s(self) -> float:
         return self.times.end_s - self.times.start_s
 
+    @property
+    def is_useful(self) -> bool:
+        """Return whether the provider answered it; no hit, and none that failed for good."""
+        return self.times.sent and not self.failed
+
+    @property
+    def service_s(self) -> float | None:
+        """Seconds from when the request that was answered left to its last byte; None: none was."""
+        return self.times.service_s if self.is_useful else None
+
+    @property
+    def sent_ttft_reasoning_s(self) -> float | None:
+        """Seconds from when the request left to its first reasoning token."""
+        return self._since_sent(self.ttft_reasoning_s)
+
+    @property
+    def sent_ttft_answer_s(self) -> float | None:
+        """Seconds from when the request left to the first token of its answer."""
+        return self._since_sent(self.ttft_answer_s)
+
+    @property
+    def inter_token_s(self) -> float | None:
+        """The mean seconds between two tokens of this call, reasoning and answer alike.
+
+        It is the time from the first token to the last byte by the number of tokens after the
+        first: the definition of NVIDIA's aiperf and GenAI-Perf. None where nothing was streamed, or
+        only one token came.
+        """
+        firsts = (self.sent_ttft_reasoning_s, self.sent_ttft_answer_s)
+        began = [first_s for first_s in firsts if first_s is not None]
+        if not began or self.output_tokens < 2:
+            return None
+        return max(0.0, self.times.service_s - min(began)) / (self.output_tokens - 1)
+
+    @property
+    def output_tokens_per_s(self) -> float | None:
+        """Output tokens of this call by the seconds that the provider took over it."""
+        if not self.is_useful or not self.output_tokens or self.times.service_s <= 0:
+            return None
+        return self.output_tokens / self.times.service_s
+
+    def _since_sent(self, first_s: float | None) -> float | None:
+        if first_s is None:
+            return None
+        return max(0.0, first_s - (self.total_s - self.times.service_s))
+
 
 def measured_from_span(span: Span, *, arm: str, round_: int, origin_s: float) -> Measured:
     """Return the measurements of a call of a run."""

@@ -24,6 +24,7 @@ from harness.bench.bench_report import (
 from harness.bench.comparable import by_round, check_arms
 from harness.bench.files import Bench
 from harness.bench.measured import Measured
+from harness.bench.provider_share import provider_figures
 from harness.bench.words import notes_of, story_of
 from harness.domain.policy import Limits
 from harness.timing.bounds import Bound, bound_of
@@ -48,7 +49,10 @@ def report_of(bench: Bench) -> BenchReport:
         numbers = range(1, description.repeat + 1)
         own = [rounds[arm.name, number] for number in numbers]
         base = [rounds[baseline.name, number] for number in numbers]
-        arms.append(_figures_of(arm, own, base, description.topics))
+        figures = _figures_of(arm, own, base, description.topics)
+        met = [one for one in description.met if one.arm == arm.name]
+        provider = provider_figures(own, figures.walls_s, met, arm.limits)
+        arms.append(replace(figures, provider=provider))
     arms = _without_rare_causes(arms)
     return BenchReport(
         benchmark=bench.name,
@@ -119,6 +123,7 @@ def _figures_of(arm: Arm, own: Sequence[_Calls], base: Sequence[_Calls], topics:
         failed_calls=sum(call.failed for call in all_calls),
         calls_per_s=_mean_rate([len(calls) for calls in own], walls),
         tokens_per_s=_mean_rate([_tokens_of(calls) for calls in own], walls),
+        output_tokens_per_s=_mean_rate([_output_of(calls) for calls in own], walls),
         input_tokens=sum(call.input_tokens for call in all_calls) / rounds,
         cached_tokens=sum(call.cached_tokens for call in all_calls) / rounds,
         output_tokens=sum(call.output_tokens for call in all_calls) / rounds,
@@ -212,6 +217,10 @@ def _tokens_of(calls: _Calls) -> int:
     return sum(call.times.tokens for call in calls)
 
 
+def _output_of(calls: _Calls) -> int:
+    return sum(call.output_tokens for call in calls if call.is_useful)
+
+
 def _cost_of(calls: _Calls, rounds: int) -> float | None:
     """Return the cost of a round; None where that of a single call is not known."""
     costs = []
@@ -250,6 +259,11 @@ def _step_of(step: str, calls: _Calls, rounds: int, wall: float) -> StepFigures:
         ttft_answer_s=_distribution([call.ttft_answer_s for call in calls]),
         total_s=_distribution([call.total_s for call in calls]),
         wall_of_a_topic_s=_distribution(walls_of_topics),
+        sent_ttft_reasoning_s=_distribution([call.sent_ttft_reasoning_s for call in calls]),
+        sent_ttft_answer_s=_distribution([call.sent_ttft_answer_s for call in calls]),
+        service_s=_distribution([call.service_s for call in calls]),
+        inter_token_s=_distribution([call.inter_token_s for call in calls]),
+        output_tokens_per_s=_distribution([call.output_tokens_per_s for call in calls]),
     )
 
 

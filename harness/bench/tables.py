@@ -20,14 +20,18 @@ from harness.text.amounts import counted, duration, money
 from harness.text.safe import csv_safe
 from harness.timing.stats import Distribution, Ratio
 
-_TIMES = {
-    "queue_wait_s": "queue wait",
-    "ttft_reasoning_s": "first reasoning",
-    "ttft_answer_s": "first answer",
-    "total_s": "total",
-    "wall_of_a_topic_s": "wall",
-}
-_QUANTILES = ("p50", "p90", "p99")
+_TIMES = (
+    ("first reasoning", "sent_ttft_reasoning_s", "ttft_reasoning_s"),
+    ("first answer", "sent_ttft_answer_s", "ttft_answer_s"),
+    ("total", "service_s", "total_s"),
+    ("between tokens", "inter_token_s", None),
+    ("queue wait", None, "queue_wait_s"),
+    ("wall of a topic", None, "wall_of_a_topic_s"),
+)
+"""The times of a step: in words, counted from when it was sent, and from when it was wanted."""
+
+_QUANTILES = ("p50", "p90", "p95", "p99")
+_IN_WORDS = " / ".join(_QUANTILES)
 
 
 def document_of(report: BenchReport) -> Iterator[Block]:
@@ -38,7 +42,10 @@ def document_of(report: BenchReport) -> Iterator[Block]:
 
 def tables_of(report: BenchReport) -> tuple[Table, ...]:
     """Return all tables of a report."""
-    return (_speed(report), _price(report), _steps(report))
+    tables = [_speed(report), _price(report)]
+    if any(_met_limits(arm) for arm in report.arms):
+        tables.append(_provider(report))
+    return (*tables, _steps(report), _times(report))
 
 
 def _speed(report: BenchReport) -> Table:
@@ -83,6 +90,42 @@ def _price(report: BenchReport) -> Table:
     )
 
 
+def _met_limits(arm: ArmFigures) -> bool:
+    """Return whether the provider refused calls of an arm, or showed a limit of its own."""
+    found = arm.provider
+    return found is not None and bool(found.refusals or found.limit is not None)
+
+
+def _provider(report: BenchReport) -> Table:
+    rows = []
+    for arm in report.arms:
+        found = arm.provider
+        if found is None:
+            continue
+        rows.append(
+            (
+                marked(arm),
+                f"{found.refusals:,.4g}",
+                duration(found.wait_s),
+                "–" if found.limit is None else f"{found.limit:,}",
+                f"{found.slots:,.4g} of {arm.limits.in_flight:,}",
+                duration(found.bound_s),
+                f"{found.efficiency:.0%}",
+            )
+        )
+    return Table(
+        title=(
+            "what the provider let through: the bound and the efficiency with the slots that were"
+            " really to be had"
+        ),
+        columns=(
+            *("arm", "refused (429)", "waited for it", "its limit", "slots to be had"),
+            *("bound with them", "efficiency"),
+        ),
+        rows=tuple(rows),
+    )
+
+
 def _steps(report: BenchReport) -> Table:
     rows = []
     for arm in report.arms:
@@ -93,22 +136,51 @@ def _steps(report: BenchReport) -> Table:
                     step.step,
                     figure(step.calls_per_s),
                     figure(step.tokens_per_s),
-                    *(_quantiles(times) for times in _times_of(step)),
+                    _quantiles(step.output_tokens_per_s),
                 )
             )
     return Table(
-        title=(
-            "seconds from when a call was wanted, and of a step in a topic (wall): p50 / p90 / p99"
-        ),
-        columns=("arm", "step", "calls/s", "tokens/s", *_TIMES.values()),
+        title=f"throughput of a step, and output tokens a second of one call: {_IN_WORDS}",
+        columns=("arm", "step", "calls/s", "tokens/s", "output tokens/s of a call"),
         rows=tuple(rows),
         texts=2,
     )
 
 
-def _times_of(step: StepFigures) -> list[Distribution | None]:
-    """Return the times of a step in the order of `_TIMES`."""
-    return [getattr(step, name) for name in _TIMES]
+def _times(report: BenchReport) -> Table:
+    rows = []
+    for arm in report.arms:
+        for step in arm.steps:
+            for words, sent, wanted in _TIMES:
+                pair = (_named(step, sent), _named(step, wanted))
+                if _says_something(step, wanted, pair):
+                    rows.append((marked(arm), step.step, words, *map(_quantiles, pair)))
+    return Table(
+        title=(
+            f"seconds, {_IN_WORDS}: from sent is what the provider took, from wanted what the topic"
+            " felt"
+        ),
+        columns=("arm", "step", "time", "from sent", "from wanted"),
+        rows=tuple(rows),
+        texts=3,
+    )
+
+
+def _says_something(
+    step: StepFigures, wanted: str | None, pair: tuple[Distribution | None, ...]
+) -> bool:
+    """Return whether a row tells more than those beside it: no wait tells nothing, nor does the
+    wall of a step that is one call.
+    """
+    if wanted == "queue_wait_s" and (step.queue_wait_s is None or step.queue_wait_s.high == 0):
+        return False
+    if wanted == "wall_of_a_topic_s" and step.wall_of_a_topic_s == step.total_s:
+        return False
+    return any(pair)
+
+
+def _named(step: StepFigures, name: str | None) -> Distribution | None:
+    return None if name is None else getattr(step, name)
 
 
 def ratio_words(ratio: Ratio | None) -> str:
@@ -175,8 +247,14 @@ def csv_of(report: BenchReport) -> str:
 
 _CSV_LIMITS = ("in_flight", "per_run", "runs")
 _CSV_OF_ARM = (
-    *("wall_s", "calls_per_s", "tokens_per_s"),
+    *("wall_s", "calls_per_s", "tokens_per_s", "output_tokens_per_s"),
     *("input_tokens", "cached_tokens", "output_tokens", "cost"),
+)
+_CSV_OF_PROVIDER = ("refusals", "wait_s", "limit", "slots", "bound_s", "efficiency")
+_CSV_OF_STEP = (
+    *("queue_wait_s", "ttft_reasoning_s", "ttft_answer_s", "total_s", "wall_of_a_topic_s"),
+    *("sent_ttft_reasoning_s", "sent_ttft_answer_s", "service_s", "inter_token_s"),
+    "output_tokens_per_s",
 )
 _CSV_RATIO = ("speedup", "speedup_low", "speedup_high")
 
@@ -186,9 +264,12 @@ def _csv_header(report: BenchReport) -> list[str]:
     header = ["benchmark", *about, "virtual", "settings", "arm", *_CSV_LIMITS, *_CSV_OF_ARM]
     header += [*_CSV_RATIO, "bound_s", "efficiency"]
     header += [f"lost_to_{cause}_s" for cause in report.arms[0].losses]
+    header += [f"provider_{name}" for name in _CSV_OF_PROVIDER]
     header += ["step", "step_calls", "step_calls_per_s", "step_tokens_per_s"]
-    for name in _TIMES:
-        header += [f"{name.removesuffix('_s')}_{quantile}_s" for quantile in _QUANTILES]
+    for name in _CSV_OF_STEP:
+        unit = "" if name.endswith("tokens_per_s") else "_s"
+        base = name if not unit else name.removesuffix("_s")
+        header += [f"{base}_{quantile}{unit}" for quantile in _QUANTILES]
     return header
 
 
@@ -200,12 +281,14 @@ def _csv_arm(arm: ArmFigures) -> list[Any]:
         row += [None for _ in _CSV_RATIO]
     else:
         row += [arm.speedup.value, arm.speedup.low, arm.speedup.high]
-    return [*row, arm.bound.seconds, arm.efficiency, *arm.losses.values()]
+    row += [arm.bound.seconds, arm.efficiency, *arm.losses.values()]
+    return [*row, *(getattr(arm.provider, name, None) for name in _CSV_OF_PROVIDER)]
 
 
 def _csv_step(step: StepFigures) -> list[Any]:
     row: list[Any] = [step.step, step.calls, step.calls_per_s, step.tokens_per_s]
-    for times in _times_of(step):
+    for name in _CSV_OF_STEP:
+        times = getattr(step, name)
         row += [getattr(times, quantile, None) for quantile in _QUANTILES]
     return row
 
@@ -219,15 +302,24 @@ def figure(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def _quantiles(times: Distribution | None) -> str:
-    if times is None:
+def _quantiles(values: Distribution | None) -> str:
+    """Write the percentiles; those of versions before have none at 95 %."""
+    if values is None:
         return "–"
-    digits = 1
-    if times.p99 < 1:
+    found = [values.p50, values.p90, values.p95, values.p99]
+    if values.p99 < 0.1:
+        digits = 4
+    elif values.p99 < 1:
         digits = 3
-    elif times.p99 < 100:
+    elif values.p99 < 100:
         digits = 2
-    return " / ".join(f"{value:.{digits}f}" for value in (times.p50, times.p90, times.p99))
+    else:
+        digits = 1
+    return " / ".join(_rounded(value, digits) for value in found)
+
+
+def _rounded(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
 
 
 def _share(part: float, whole: float) -> str:

@@ -21,12 +21,7 @@ from harness.simulation.recording import (
     refuse_untimed,
     sampled,
 )
-from harness.simulation.refusals import Flights, explained
-
-_ROUNDED_S = 2e-6
-"""Rows tell times to the microsecond: what seems to overlap by no more than this came one after
-another.
-"""
+from harness.simulation.refusals import Flights, explained, shown_limit
 
 
 def read_run(path: Path, *, seed: int) -> Recording:
@@ -63,7 +58,7 @@ def read_run(path: Path, *, seed: int) -> Recording:
     why = explained(
         [refusal for topic in topics for refusal in topic.refusals()],
         in_flight=settings.get("in_flight"),
-        shown=_shown_limit(manifest, flights),
+        shown=shown_limit(manifest.limits_learned, flights),
     )
     return Recording(
         path=path,
@@ -97,26 +92,9 @@ def _topics(
             spans = list(group)
             untold.discard(index)
             for span in spans:
-                if (
-                    session == last_session
-                    and span.served.source == "endpoint"
-                    and span.error is None
-                ):
-                    flights.add(span.end_s - span.served.latency_s + _ROUNDED_S, span.end_s)
+                if session == last_session:
+                    flights.add(span)
             yield topic_of(spans, elapsed_s=elapsed[index])
-
-
-def _shown_limit(manifest: Manifest, flights: Flights) -> int | None:
-    """Return what the limiter came to in the end, if it was refused more, and as many requests, and
-    never more, were answered at once.
-    """
-    learned = manifest.limits_learned
-    slots, maximum = learned.get("places"), learned.get("maximum")
-    if not learned.get("refusals") or not isinstance(slots, int) or not isinstance(maximum, int):
-        return None
-    if slots < maximum and slots - 1 <= flights.most() <= slots:
-        return slots
-    return None
 
 
 def _with_cached_times(

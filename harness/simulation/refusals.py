@@ -7,12 +7,19 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from harness.domain.completion import FailedAttempt
+from harness.domain.run import Span
 from harness.endpoint.error_mapping import concurrency_limit
 from harness.engine.limited import is_about_rate
+
+_ROUNDED_S = 2e-6
+"""Rows tell times to the microsecond: what seems to overlap by no more than this came one after
+another.
+"""
 
 
 @dataclass(slots=True)
@@ -22,7 +29,12 @@ class Flights:
     sent_s: array[float] = field(default_factory=lambda: array("d"))
     ended_s: array[float] = field(default_factory=lambda: array("d"))
 
-    def add(self, sent_s: float, ended_s: float) -> None:
+    def add(self, span: Span) -> None:
+        """Take in a call, if it was answered by the provider."""
+        if span.served.source == "endpoint" and span.error is None:
+            self.add_times(span.end_s - span.served.latency_s + _ROUNDED_S, span.end_s)
+
+    def add_times(self, sent_s: float, ended_s: float) -> None:
         self.sent_s.append(sent_s)
         self.ended_s.append(ended_s)
 
@@ -63,6 +75,20 @@ class Explanation:
                 f"{met} that no limit of requests at once explains: each call meets its own again,"
                 " under any limit here; --provider-limit N plays a limit in their place"
             )
+
+
+def shown_limit(learned: Mapping[str, Any], flights: Flights) -> int | None:
+    """Return the limit that a run showed; `learned` is what its `run.json` says of the limiter.
+
+    It is what the limiter came to in the end, if it was refused more, and as many requests, and
+    never more, were answered at once.
+    """
+    slots, maximum = learned.get("places"), learned.get("maximum")
+    if not learned.get("refusals") or not isinstance(slots, int) or not isinstance(maximum, int):
+        return None
+    if slots < maximum and slots - 1 <= flights.most() <= slots:
+        return slots
+    return None
 
 
 def explained(

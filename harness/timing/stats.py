@@ -34,7 +34,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
-    """A summary of measurements, in their own unit."""
+    """A summary of measurements, in their own unit. `p95` is not in reports of versions before."""
 
     count: int
     mean: float
@@ -43,6 +43,7 @@ class Distribution:
     p99: float
     low: float
     high: float
+    p95: float | None = None
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Distribution | None:
@@ -54,6 +55,7 @@ class Distribution:
             mean=math.fsum(values) / len(values),
             p50=percentile(values, 0.5),
             p90=percentile(values, 0.9),
+            p95=percentile(values, 0.95),
             p99=percentile(values, 0.99),
             low=min(values),
             high=max(values),

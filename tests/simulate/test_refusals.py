@@ -20,7 +20,7 @@ NAMES_TEN = "You have reached your concurrency limit of 10"
 def flights(*pairs: tuple[float, float]) -> Flights:
     found = Flights()
     for sent_s, ended_s in pairs:
-        found.add(sent_s, ended_s)
+        found.add_times(sent_s, ended_s)
     return found
 
 

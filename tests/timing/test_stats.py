@@ -28,7 +28,7 @@ def test_no_values_have_no_percentile_and_no_distribution() -> None:
 def test_a_distribution_tells_its_percentiles_and_its_ends() -> None:
     found = Distribution.of([float(n) for n in range(101)])
     assert found == Distribution(
-        count=101, mean=50.0, p50=50.0, p90=90.0, p99=99.0, low=0.0, high=100.0
+        count=101, mean=50.0, p50=50.0, p90=90.0, p95=95.0, p99=99.0, low=0.0, high=100.0
     )
 
 
