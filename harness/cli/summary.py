@@ -29,6 +29,9 @@ from harness.text.amounts import counted, elapsed, money
 LISTED_OPEN = 20
 LISTED_CAUSES = 5
 LISTED_BAD = 5
+_TOLD_STARTUP_S = 0.1
+"""The least start-up that is told of."""
+
 LARGE_STALL_S = 5.0
 """A loop held up for so long delays every call and display; less than that is common on a machine
 with much to do.
@@ -62,6 +65,7 @@ def summary_of(report: Report, settings: Settings) -> Fields:
                 report.wall_s,
                 report.session.totals.sequential_s,
                 report.longest_stall_s,
+                startup_s=report.startup_s,
                 queued=_is_queued(report),
                 verbose=settings.verbose,
             ),
@@ -138,6 +142,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "failures": [asdict(alike) for alike in report.failures],
         "totals": dict(report.totals),
         "wall_s": round(report.wall_s, 6),
+        "startup_s": round(report.startup_s, 6),
         "session": {"topics": report.session.topics, **_rounded(asdict(report.session.totals))},
         "stop": asdict(report.stop) if report.stop else None,
         "journal": asdict(report.spent),
@@ -201,11 +206,12 @@ def time_fields(
     sequential_s: float,
     longest_stall_s: float,
     *,
+    startup_s: float = 0.0,
     queued: bool = False,
     verbose: bool,
 ) -> list[Field]:
-    """Say what the session took, against its calls one after another, and how long the event loop
-    was held up if it was.
+    """Say what the session took from the first call wanted, against its calls one after another,
+    what there was before that, and how long the event loop was held up if it was.
 
     Where calls were `queued` by the server, the times of the calls hold those of others before
     them: it is not known what they would take one after another.
@@ -215,6 +221,10 @@ def time_fields(
         times = f"{sequential_s / wall_s:.1f} ×"
         time += f", {times} faster than one after another ({elapsed(sequential_s)})"
     fields = [Field("time", time)]
+    if startup_s >= _TOLD_STARTUP_S:
+        fields.append(
+            Field("start-up", f"{elapsed(startup_s)} before the first call, not in that time")
+        )
     if longest_stall_s >= LARGE_STALL_S:
         stalled = (
             f"everything stood still for {elapsed(longest_stall_s)}: code of the workflow that"

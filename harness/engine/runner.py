@@ -38,13 +38,18 @@ _NO_BUDGET = Budget()
 
 @dataclass(slots=True)
 class Progress:
-    """The progress of this session so far, for a display."""
+    """The progress of this session so far, for a display.
+
+    `first_wanted_s` is when the first of the calls that have ended was wanted, in seconds from the
+    start of the session; None: none has ended.
+    """
 
     topics: dict[Status, int] = field(default_factory=lambda: {"ok": 0, "degraded": 0, "failed": 0})
     open_topics: int = 0
     unfinished: int = 0
     totals: Totals = field(default_factory=Totals)
     ended: Ended = field(default_factory=Ended)
+    first_wanted_s: float | None = None
 
     @property
     def done(self) -> int:
@@ -52,6 +57,8 @@ class Progress:
 
     def add_span(self, span: Span) -> None:
         self.totals.add(span)
+        if self.first_wanted_s is None or span.start_s < self.first_wanted_s:
+            self.first_wanted_s = span.start_s
 
     def add_result(self, result: TopicResult) -> None:
         self.topics[result.status] += 1

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
 
@@ -66,7 +66,8 @@ class Report:
     time. `skipped` are the bad lines of the file, which are no topics, `bad_lines` the first of
     them, as `file:line: reason`. `outages` are those of this session. `limiter` is what was learned
     in all, `endpoints` what of each, by name, where several are asked; `simulated`: nobody but the
-    mock was.
+    mock was. `wall_s` counts from when the first call was wanted, `startup_s` is the time before
+    that.
     """
 
     path: Path
@@ -88,6 +89,7 @@ class Report:
     bad_lines: tuple[str, ...] = ()
     reservations: Reservations = Reservations()
     outages: tuple[PastOutage, ...] = ()
+    startup_s: float = 0.0
 
     @property
     def totals(self) -> Mapping[str, Any]:
@@ -101,6 +103,19 @@ class Report:
         if self.stop is not None:
             return 130 if self.stop.kind == "interrupted" else 3
         return 1 if self.sums.failed or self.unfinished else 0
+
+
+class _Took(NamedTuple):
+    """The seconds before the first call was wanted, and those from then on."""
+
+    startup_s: float
+    wall_s: float
+
+    @classmethod
+    def of(cls, progress: Progress, *, seconds: float) -> _Took:
+        """Part the seconds of a session; of one without calls all are its wall time."""
+        startup_s = min(seconds, progress.first_wanted_s or 0.0)
+        return cls(startup_s, seconds - startup_s)
 
 
 @dataclass(slots=True)
@@ -294,7 +309,7 @@ class Session:
     ) -> None:
         """Write down how the run stands now, and make the report."""
         results = self.results
-        wall_s = anyio.current_time() - started_s
+        took = _Took.of(progress, seconds=anyio.current_time() - started_s)
         unfinished = results.standing.unfinished(self.dataset.count, self.dataset.end)
         spent = await self._spent(stack)
         if unfinished == 0:
@@ -305,15 +320,15 @@ class Session:
         cause = self.stop.cause
         outages = outages_met(stack.routes, started_at=started_at, started_s=started_s)
         entry = {
-            **_log_entry(
-                stack, progress, cause, started_at=started_at, started_s=started_s, wall_s=wall_s
-            ),
+            **_log_entry(stack, progress, cause, started_at=started_at, started_s=started_s),
+            "wall_s": round(took.wall_s, 6),
+            "startup_s": round(took.startup_s, 6),
             "outages": [outage_to_json(outage) for outage in outages],
             "workflow_sha256": self.workflow.code_sha256,
         }
         changes = self._books(stack, spent, entry, _status_of(cause, unfinished), unfinished)
         await self._storing(lambda: results.update(changes))
-        self.watch.report = self._report(stack, progress, spent, unfinished, outages, wall_s)
+        self.watch.report = self._report(stack, progress, spent, unfinished, outages, took)
 
     def _books(
         self, stack: Stack, spent: Spent, entry: Mapping[str, Any], status: str, unfinished: int
@@ -341,7 +356,7 @@ class Session:
         spent: Spent,
         unfinished: int,
         outages: tuple[PastOutage, ...],
-        wall_s: float,
+        took: _Took,
     ) -> Report:
         results, dataset = self.results, self.dataset
         return Report(
@@ -351,7 +366,8 @@ class Session:
             unfinished=unfinished,
             sums=results.standing.totals.rounded(),
             session=progress,
-            wall_s=wall_s,
+            wall_s=took.wall_s,
+            startup_s=took.startup_s,
             stop=self.stop.cause,
             spent=spent,
             left_open=stack.left_open,
@@ -462,12 +478,10 @@ def _log_entry(
     *,
     started_at: datetime,
     started_s: float,
-    wall_s: float,
 ) -> dict[str, Any]:
     """The entry of this session in `run.json`, as documented in docs/formats.md."""
     return {
         "started_at": started_at.isoformat(timespec="milliseconds"),
-        "wall_s": round(wall_s, 6),
         "topics": dict(progress.topics),
         "calls": progress.totals.calls,
         "hits": progress.totals.hits,

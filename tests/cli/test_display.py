@@ -623,6 +623,16 @@ def test_the_time_is_told_against_one_call_after_another() -> None:
     assert lines_of(time_fields(0.0, 0.0, 0.0, verbose=False)) == ["time      0.0 s"]
 
 
+def test_the_start_up_is_a_line_of_its_own_and_no_part_of_the_time() -> None:
+    assert lines_of(time_fields(8.4, 64.0, 0.0, startup_s=1.73, verbose=False)) == [
+        "time      8.4 s, 7.6 × faster than one after another (64.0 s)",
+        "start-up  1.7 s before the first call, not in that time",
+    ]
+    assert lines_of(time_fields(8.4, 0.0, 0.0, startup_s=0.02, verbose=False)) == [
+        "time      8.4 s"
+    ]
+
+
 def test_a_loop_that_was_held_up_is_told_to_who_asks_or_where_it_matters() -> None:
     assert lines_of(time_fields(5.5, 0.0, 1.157, verbose=False)) == ["time      5.5 s"]
     assert lines_of(time_fields(5.5, 0.0, 1.157, verbose=True))[1:] == [
