@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from harness.domain.policy import Limits
 
 # Times of a loop's clock are sums of floats: what is this near has come.
 _NEAR = 1e-9
+
+
+RARE = 16
+"""A refusal after so many answers is rare: to ask that call again costs less than a smaller window
+would.
+"""
+
+RESTED = 2 * RARE
+"""After so many answers without a refusal, slots rest no longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +38,9 @@ class Window:
     A refusal within what was carried before (`proved`, by calls later than `proved_after`) is more
     likely a matter of turning round: the provider still counted a call whose answer we had. So the
     window is kept at first, and a slot rests for `turnaround_s` before it is used again; only if
-    longer and longer rests do not help, the limit has fallen.
+    longer and longer rests do not help, the limit has fallen. One that comes after `RARE` answers
+    in a row (`answered`) is neither: to ask that call again costs less than to slow all others
+    down. Nor does a rare one by rate cut much.
     """
 
     maximum: int
@@ -44,12 +55,14 @@ class Window:
     proved: int = 0
     proved_after: int = 0
     turnaround_s: float = 0.0
+    answered: int = field(default=0, compare=False)
 
     RAMP_START = 8.0
     RAMP_S = 0.1
     GROWTH = 1 / 16
     MAX_PATIENCE = 256
     RATE_DECREASE = 0.7
+    RARE_RATE_DECREASE = 0.9
     MIN_TURNAROUND_S = 0.02
     MAX_TURNAROUND_S = 0.32
 
@@ -95,12 +108,7 @@ class Window:
 
         `carried` calls were in flight together with it, itself included.
         """
-        window = self
-        proved = self.proved
-        if number > self.proved_after:
-            proved = max(carried, proved)
-        if self.streak or proved > self.proved:
-            window = replace(self, streak=0, proved=proved)
+        window = self._answered(number, carried)
         if self.is_opening or self.size >= self.maximum:
             return window
         grown = min(float(self.maximum), self.size + max(1 / self.size, self.GROWTH))
@@ -111,6 +119,22 @@ class Window:
         return replace(
             window, size=float(min(self.maximum, self.ceiling)), ceiling=None, successes=0
         )
+
+    def _answered(self, number: int, carried: int) -> Window:
+        """Return the window that has counted an answer; most change nothing else."""
+        proved = self.proved
+        if number > self.proved_after:
+            proved = max(carried, proved)
+        answered = min(RESTED, self.answered + (carried > 0))
+        turnaround_s = 0.0 if answered == RESTED else self.turnaround_s
+        if (
+            not self.streak
+            and proved == self.proved
+            and answered == self.answered
+            and turnaround_s == self.turnaround_s
+        ):
+            return self
+        return replace(self, streak=0, proved=proved, answered=answered, turnaround_s=turnaround_s)
 
     def refused(
         self, *, number: int, newest: int, others: int, named: int | None, by_rate: bool
@@ -132,9 +156,17 @@ class Window:
         disproved = not by_rate and self._has_carried_more_than(others, named)
         if disproved and not is_fresh:
             return self
+        if disproved and self.answered >= RARE:
+            return replace(self, answered=0, shrunk_after=newest, streak=self.streak + 1)
         if disproved and self.turnaround_s < self.MAX_TURNAROUND_S:
             longer_s = max(self.MIN_TURNAROUND_S, self.turnaround_s * 4)
-            return replace(self, turnaround_s=longer_s, shrunk_after=newest, streak=self.streak + 1)
+            return replace(
+                self,
+                turnaround_s=longer_s,
+                answered=0,
+                shrunk_after=newest,
+                streak=self.streak + 1,
+            )
         size = self._size_after(others, named, is_fresh=is_fresh, by_rate=by_rate)
         window = replace(
             self,
@@ -144,6 +176,7 @@ class Window:
             ceiling=None if by_rate else int(size) + 1,
             successes=0,
             proved=min(self.proved, int(size)),
+            answered=0,
         )
         if is_fresh:
             window = replace(window, opened=math.inf, streak=self.streak + 1)
@@ -169,9 +202,10 @@ class Window:
         """
         current = min(self.size, self.opened) if is_fresh else self.size
         if by_rate:
-            if is_fresh:
-                return max(1.0, current * self.RATE_DECREASE)
-            return current
+            if not is_fresh:
+                return current
+            is_rare = self.answered >= RARE
+            return max(1.0, current * (self.RARE_RATE_DECREASE if is_rare else self.RATE_DECREASE))
         carried = others
         if named is not None and current > named:
             carried = named

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.domain.pace import Bucket, Pace, Window, served_at_once
+from harness.domain.pace import RARE, RESTED, Bucket, Pace, Window, served_at_once
 from harness.domain.policy import Limits
 
 
@@ -222,3 +222,35 @@ def test_a_server_seems_to_work_on_as_many_at_a_time_as_its_answers_take_of_the_
     assert served_at_once(answers=0, shortest_s=3.0, within_s=30.0) == 1
     assert served_at_once(answers=20, shortest_s=math.inf, within_s=30.0) == 1
     assert served_at_once(answers=20, shortest_s=3.0, within_s=0.0) == 1
+
+
+def test_a_rare_refusal_within_what_was_carried_changes_nothing() -> None:
+    window = _proved(10, answers=RARE)
+    after = window.refused(number=100, newest=110, others=7, named=None, by_rate=False)
+    assert (after.slots, after.turnaround_s) == (window.slots, 0.0)
+    # The next one comes too soon to be rare.
+    again = after.refused(number=111, newest=111, others=7, named=None, by_rate=False)
+    assert (again.slots, again.turnaround_s) == (window.slots, Window.MIN_TURNAROUND_S)
+
+
+def test_a_rest_is_over_after_many_answers() -> None:
+    window = replace(_proved(10, answers=1), turnaround_s=0.08)
+    for number in range(RESTED):
+        assert window.turnaround_s == 0.08 or number == RESTED - 1
+        window = window.succeeded(number=200 + number, carried=5)
+    assert window.turnaround_s == 0.0
+
+
+def test_a_rare_refusal_by_rate_cuts_little() -> None:
+    window = _proved(10, answers=RARE)
+    rare = window.refused(number=100, newest=110, others=9, named=None, by_rate=True)
+    often = rare.refused(number=111, newest=111, others=8, named=None, by_rate=True)
+    assert (rare.size, often.size) == (pytest.approx(9.0), pytest.approx(6.3))
+
+
+def _proved(carried: int, *, answers: int) -> Window:
+    """A window of ten that has carried so many, after so many answers in a row."""
+    window = grown(Window.opening(10))
+    for number in range(answers):
+        window = window.succeeded(number=1 + number, carried=carried)
+    return window
