@@ -10,7 +10,8 @@ from importlib.resources import files
 from typing import Any
 
 from harness._version import __version__
-from harness.report.blocks import TOPICS_A_BLOCK, encoded, json_text
+from harness.report.blocks import TOPICS_A_BLOCK, encoded
+from harness.report.columns import json_parts
 from harness.report.plotting import Plotting
 from harness.text.safe import html_safe
 
@@ -127,7 +128,9 @@ def _page(
         " nothing.</noscript>\n"
         '<div id="app"></div>\n'
     )
-    yield encoded(f'<script type="application/json" id="data">{json_text(data)}</script>\n')
+    yield b'<script type="application/json" id="data">'
+    yield from json_parts(data)
+    yield b"</script>\n"
     for script in scripts:
         yield encoded(f"<script>{script}</script>\n")
     yield from blocks

@@ -18,8 +18,7 @@ from harness.report.away import Away, away_in
 from harness.report.digest import Digest, Step
 from harness.report.series import series_of, shares_of
 from harness.runs.wanted import begun_words, elsewhere_words, is_simulated
-from harness.timing.bounds import bound_of
-from harness.timing.losses import CAUSES, losses_of
+from harness.timing.losses import CAUSES
 from harness.timing.stats import Distribution
 
 _STATES = {
@@ -47,7 +46,7 @@ def summary_of(
     running: bool,
     down: str | None = None,
 ) -> dict[str, Any]:
-    """One run for the page: everything but what a topic holds when it is opened.
+    """One run for the page: everything but its topics.
 
     `down` is what a run that goes on says of a provider that is away.
     """
@@ -86,7 +85,6 @@ def summary_of(
         "series": series_of(digest, history_of(manifest, running=running), outages),
         "outages": [asdict(outage) for met in outages.values() for outage in met],
         "shares": shares_of(digest),
-        "topics": digest.as_columns(),
     }
 
 
@@ -162,10 +160,10 @@ def _time(
     for times in digest.sessions.values():
         if times.end_s <= 0:
             continue
-        bound = bound_of(times.calls, limits)
+        bound = times.calls.bound(limits)
         bound_s, active_s = bound_s + bound.seconds, active_s + times.end_s
         by[bound.by] = by.get(bound.by, 0.0) + bound.seconds
-        for cause, seconds in losses_of(times.calls, times.end_s, bound, limits).items():
+        for cause, seconds in times.calls.losses(times.end_s, bound, limits).items():
             lost[cause] += seconds
     return {
         "wall_s": round(wall_s, 3),
