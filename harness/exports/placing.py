@@ -121,7 +121,7 @@ def _move_directory(made: Path, target: Path, aside: Path) -> None:
     """A directory cannot be moved over another one, so the old one steps aside first, and back if
     that fails.
     """
-    for file in made.iterdir():
+    for file in made.rglob("*"):
         _sync(file)
     try:
         if target.exists():
