@@ -35,8 +35,8 @@ class TopicRows:
 class RunFacts:
     """Facts of the run as a whole.
 
-    `finished` of its `topics` have a row; `end` is one more than their largest index. `running`: a process is at work on it, so there will be
-    more.
+    `finished` of its `topics` have a row; `end` is one more than their largest index. `running`: a
+    process is at work on it, so there will be more.
     """
 
     run_id: str
@@ -103,7 +103,7 @@ def _facts(manifest: Manifest, *, finished: int, running: bool) -> RunFacts:
         model=identity.get("model"),
         dataset=manifest.dataset.path,
         topics=manifest.dataset.topics,
-        end=manifest.dataset.end or manifest.dataset.topics,
+        end=max(manifest.dataset.end or 0, manifest.dataset.topics),
         finished=finished,
         running=running,
     )
