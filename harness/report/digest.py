@@ -71,19 +71,26 @@ class Digest:
         self.sessions: dict[int, SessionTimes] = {}
         self.troubles = {"failed": Causes(), "degraded": Causes()}
         self.attempts = Causes()
+        self.calls = 0
         self.requests = 0
         self.refusals = 0
 
     def add(self, topic: StoredTopic) -> TopicLine:
         """Count one more topic; returns its line of the table."""
-        row, retries = topic.result, 0
-        session = self.sessions.setdefault(row.session, SessionTimes())
+        return self.line_of(topic.result, self.add_calls(topic))
+
+    def add_calls(self, topic: StoredTopic) -> int:
+        """Count the calls of one more topic; returns the number of their retries."""
+        retries = 0
+        session = self.sessions.setdefault(topic.result.session, SessionTimes())
         for call in topic.calls:
             retries += self._add_call(call, session)
         session.calls.add([call_times_of(call) for call in topic.calls])
-        return self._line_of(row, retries)
+        self.calls += len(topic.calls)
+        return retries
 
-    def _line_of(self, row: StoredResult, retries: int) -> TopicLine:
+    def line_of(self, row: StoredResult, retries: int) -> TopicLine:
+        """Count the failure of a topic, if there is one; returns its line of the table."""
         cause = -1
         if row.error is not None and row.status in self.troubles:
             cause = self.troubles[row.status].add(row.error)

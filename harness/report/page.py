@@ -31,7 +31,7 @@ _SCRIPTS = (
         "comparison",
         "troubles",
     ),
-    *("rows", "topics", "gantt", "call", "detail", "topic", "source", "live", "report"),
+    *("rows", "sources", "topics", "gantt", "call", "detail", "topic", "source", "live", "report"),
 )
 _INDEX_SCRIPTS = ("dom", "format", "live", "runs")
 _STYLES = ("base", "summary", "tables", "topic", "media")
@@ -70,12 +70,12 @@ def report_page(
     blocks: Iterable[bytes],
     *,
     written_at: datetime,
-    served: Mapping[str, str] | None = None,
+    served: Mapping[str, Any] | None = None,
 ) -> Iterator[bytes]:
     """The page of one run, or of two side by side, in parts.
 
     A page that is served and kept up to date is given the addresses of its `events`, its `source`
-    and its `home`.
+    and its `home`, and the `window` of topics that it shows at first.
     """
     title = " · ".join(run["name"] for run in runs)
     data = {
