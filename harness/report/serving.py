@@ -28,6 +28,7 @@ from harness.machine.threads import in_thread
 from harness.report.blocks import encoded, json_text
 from harness.report.page import index_page, report_page
 from harness.report.plotting import plotting
+from harness.report.topic_index import TopicTable
 from harness.report.topic_query import FIRST_ROWS, Query, query_of
 from harness.report.watching import NUMBERS, SLICE_S, WatchedDirectory, WatchedRun
 
@@ -193,14 +194,14 @@ class _View:
         """A topic by its id, with those beside it; null for an id that no row has."""
         runs = await self._asked(request)
         query, topic_id = _query_of(request, len(runs)), request.query.get("id", "")
-        tables = [run.table for run in runs]
-        found = await in_thread(lambda: self._runs.index.find(tables, query, topic_id))
+        index = self._runs.index
+        found = await in_thread(lambda: index.find(_tables(runs), query, topic_id))
         return _json_response(encoded(json_text(None if found is None else asdict(found))))
 
     def _window(
         self, runs: Iterable[WatchedRun], query: Query, *, start: int, most: int
     ) -> dict[str, Any]:
-        return self._runs.index.window([run.table for run in runs], query, start=start, most=most)
+        return self._runs.index.window(_tables(runs), query, start=start, most=most)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         runs = await self._asked(request)
@@ -278,6 +279,15 @@ def _summaries(runs: Iterable[WatchedRun], up: str) -> list[dict[str, Any]]:
     """The runs for the page; each is told where its topics are, from the page's own address."""
     found = [run.summary() for run in runs]
     return [{**summary, "base": up + summary["base"]} for summary in found]
+
+
+def _tables(runs: Iterable[WatchedRun]) -> list[TopicTable]:
+    """The tables of runs, read on by as little as there is to a slice: a page asks for lines often."""
+    found = []
+    for run in runs:
+        run.read_on(0.0)
+        found.append(run.table)
+    return found
 
 
 def _without_numbers(run: Mapping[str, Any], have: str) -> Mapping[str, Any]:

@@ -94,14 +94,9 @@ class WatchedRun:
             self._lock.release()
 
     def summary(self) -> Mapping[str, Any]:
-        """Return the page's data without its topics, as far as the run is read. Raises
-        ResultsError.
-
-        `reading` is the share that is read, None for a run that is read. `made` is another number
-        when those over all calls are, `stamp` is what `stamp` was.
-        """
+        """Read on, and return what `shown` does then."""
         self.read_on()
-        return self._known()
+        return self.shown()
 
     def topic(self, index: int) -> dict[str, Any] | None:
         """A topic, whole, by its place in the dataset; None if it is not finished. Raises
@@ -122,7 +117,7 @@ class WatchedRun:
             sums = Sums.told(manifest, running=running)
             if sums is None:
                 self.read_on(for_s, calls=False)
-                shown = self._known()
+                shown = self.shown()
             else:
                 shown = overview_of(self.path.name, manifest, sums, Digest(), running=running)
         except ResultsError as error:
@@ -146,7 +141,12 @@ class WatchedRun:
             return True
         return told is not None or self.read_on(for_s, calls=False)
 
-    def _known(self) -> Mapping[str, Any]:
+    def shown(self) -> Mapping[str, Any]:
+        """Return the page's data without its topics, as of the last reading. Raises ResultsError.
+
+        `reading` is the share that is read, None for a run that is read. `made` is another number
+        when those over all calls are, `stamp` is what `stamp` was.
+        """
         if self._problem is not None or self._shown is None:
             raise ResultsError(self._problem or f"{self.path}: could not be read")
         return self._shown

@@ -16,7 +16,7 @@ from harness.domain.policy import Limits
 from harness.timing.bounds import Bound, CallTimes, critical_path_s, pace_floor_s
 from harness.timing.losses import Cause, Event, State, events_of, losses_in
 
-EVENTS_HELD = 1 << 16
+EVENTS_HELD = 1 << 13
 """Events that are held before they are sorted and packed."""
 
 
