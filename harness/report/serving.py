@@ -185,10 +185,20 @@ class _View:
         return await _json(request, data)
 
     async def _rows(self, request: web.Request) -> web.StreamResponse:
-        """The topics that a page draws."""
+        """The lines that a page draws, and how many there are. `have` is the tag of those that it
+        has: they are not sent again.
+        """
         runs = await self._asked(request)
         query, start, most = _query_of(request, len(runs)), *_part_of(request)
-        return await _json(request, lambda: self._window(runs, query, start=start, most=most))
+        have = request.query.get("have")
+
+        def lines() -> dict[str, Any]:
+            found = self._window(runs, query, start=start, most=most)
+            if found["tag"] == have:
+                del found["rows"]
+            return found
+
+        return await _json(request, lines)
 
     async def _found(self, request: web.Request) -> web.StreamResponse:
         """A topic by its id, with those beside it; null for an id that no row has."""
@@ -201,7 +211,8 @@ class _View:
     def _window(
         self, runs: Iterable[WatchedRun], query: Query, *, start: int, most: int
     ) -> dict[str, Any]:
-        return self._runs.index.window(_tables(runs), query, start=start, most=most)
+        found = self._runs.index.window(_tables(runs), query, start=start, most=most)
+        return {**found, "tag": _tag_of(encoded(json_text(found["rows"])))}
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         runs = await self._asked(request)
@@ -321,10 +332,14 @@ async def _json(request: web.Request, value: Callable[[], Any]) -> web.StreamRes
     return _json_response(body, known=request.headers.get("If-None-Match"))
 
 
+def _tag_of(body: bytes) -> str:
+    return hashlib.blake2b(body, digest_size=16).hexdigest()
+
+
 def _json_response(body: bytes, *, known: str | None = None) -> web.Response:
     from aiohttp import web  # noqa: PLC0415
 
-    tag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+    tag = f'"{_tag_of(body)}"'
     headers = {**_HEADERS, "ETag": tag}
     if known == tag:
         return web.Response(status=304, headers=headers)

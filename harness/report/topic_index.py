@@ -32,9 +32,9 @@ from harness.report.topic_query import (
 
 _MADE = """
 CREATE TABLE {0} (
-  "order" INTEGER PRIMARY KEY, id TEXT, title TEXT, status TEXT, cause INTEGER, calls INTEGER,
-  retries INTEGER, output_tokens INTEGER, cost REAL, elapsed_s REAL, print INTEGER,
-  words TEXT, sorting TEXT, results_at INTEGER, traces_at INTEGER
+  "order" INTEGER PRIMARY KEY, id TEXT, title TEXT, words TEXT, sorting TEXT, status TEXT,
+  cause INTEGER, calls INTEGER, retries INTEGER, output_tokens INTEGER, cost REAL, elapsed_s REAL,
+  print INTEGER, results_at INTEGER, traces_at INTEGER
 )
 """
 _DIGITS = re.compile(r"\d+")
@@ -142,9 +142,10 @@ class TopicTable:
         rows = []
         for line, results_at in lines:
             words = f"{line.id} {line.title}".lower()
-            cells = [line.index, line.id, line.title, line.status, line.cause, line.calls]
-            cells += [line.retries, line.output_tokens, line.cost, line.elapsed_s, line.print]
-            rows.append([*map(storable, [*cells, words, sorting_key(line.id)]), results_at, None])
+            texts = map(storable, (line.id, line.title, words, sorting_key(line.id)))
+            numbers = (line.cause, line.calls, line.retries, line.output_tokens, line.cost)
+            also = (line.elapsed_s, line.print, results_at, None)
+            rows.append((line.index, *texts, line.status, *numbers, *also))
         marks = ", ".join("?" * len(rows[0])) if rows else ""
         with self._index.asked() as database:
             database.execute("BEGIN")
@@ -182,8 +183,10 @@ def sorting_key(topic_id: str) -> str:
     """Return a text by which ids sort as people count: `t2` before `t10`, capitals and accents
     aside.
     """
-    plain = unicodedata.normalize("NFKD", topic_id).casefold()
-    plain = "".join(one for one in plain if not unicodedata.combining(one))
+    plain = topic_id.lower()
+    if not plain.isascii():
+        apart = unicodedata.normalize("NFKD", topic_id).casefold()
+        plain = "".join(one for one in apart if not unicodedata.combining(one))
     return _DIGITS.sub(lambda found: _counted(found[0]), plain)
 
 

@@ -161,9 +161,18 @@ async def test_only_what_changed_is_sent_again(runs: Path) -> None:
         for name, tag in tags.items():
             async with client.get(place + name, headers={"If-None-Match": tag}) as answer:
                 assert answer.status == 200
+        async with client.get(f"{place}rows.json?most=1") as answer:
+            tag = (await answer.json())["tag"]
+        append(runs / "second", [a_topic(2)])
+        async with client.get(f"{place}rows.json?most=1&have={tag}") as answer:
+            # The first line is as it was, and there are more of them.
+            found = await answer.json()
+            assert ("rows" in found, found["counts"]["all"]) == (False, 3)
+        async with client.get(f"{place}rows.json?most=2&have={tag}") as answer:
+            assert [row["id"] for row in (await answer.json())["rows"]] == ["t0", "t1"]
         async with client.get(f"{place}data.json?have={known}") as answer:
             (run,) = (await answer.json())["runs"]
-            assert [step["calls"] for step in run["steps"]] == [2, 2]
+            assert [step["calls"] for step in run["steps"]] == [3, 3]
 
 
 async def test_a_topic_is_found_by_its_id(runs: Path) -> None:

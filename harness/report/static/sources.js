@@ -37,22 +37,24 @@ class ServedTopics {
   }
 
   async window(query, from, most, show) {
+    const address = `rows.json?${fieldsOf(query)}&from=${from}&most=${most}`;
     if (this.first) {
       const { first } = this;
       this.first = null;
+      this.known = { address, ...first };
       show(first);
       return;
     }
     const turn = ++this.turn;
-    const address = `rows.json?${fieldsOf(query)}&from=${from}&most=${most}`;
-    const tag = this.known.address === address ? this.known.tag : null;
+    const known = this.known.address === address ? this.known : {};
     // That the server is gone is said where its events are followed.
-    const answer = await asked(address, tag).catch(() => null);
+    const answer = await asked(`${address}&have=${known.tag ?? ""}`).catch(() => null);
     // The table may be asking for another part by now.
     if (turn !== this.turn || !answer?.ok) return;
-    const found = await answer.json();
+    // Lines that are as they were are not sent again.
+    const found = { rows: known.rows, ...(await answer.json()) };
     if (turn !== this.turn) return;
-    this.known = { address, tag: answer.headers.get("ETag") };
+    this.known = { address, ...found };
     show(found);
   }
 

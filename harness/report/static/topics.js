@@ -88,12 +88,13 @@ class TopicTable {
   }
 
   show({ wanted, counts, rows }) {
+    if (rows !== this.rows) this.body.replaceChildren(...rows.map((row) => this.line(row)));
     Object.assign(this, { wanted, counts, rows });
-    this.body.replaceChildren(...rows.map((row) => this.line(row)));
     const all = show.plural(counts.all, "topic");
     this.count.textContent = wanted === counts.all ? all : `${show.count(wanted)} of ${all}`;
     this.drawHead();
     this.drawFilters();
+    this.body.querySelector(".none")?.remove();
     if (!rows.length) {
       const words = counts.all ? "No topic fits." : "No topic is finished yet.";
       this.body.append(h("tr", { class: "none" }, h("td", { colspan: this.head.childElementCount }, words)));
