@@ -192,6 +192,8 @@ def _in_vain(following: Waits) -> State:
 
 def _last_waits(call: CallTimes) -> Waits:
     """Return the waits that no failed attempt had."""
+    if not call.before:
+        return call
     before = [attempt.by_field() for attempt in call.before]
     return Waits(
         **{
