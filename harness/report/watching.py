@@ -50,6 +50,7 @@ class WatchedRun:
         self._files: str | None = None
         self._rows_of: str | None = None
         self._calls_of: str | None = None
+        self._listed_of: str | None = None
         self._problem: str | None = None
         self._shown: Mapping[str, Any] | None = None
         self._changes = 0
@@ -73,7 +74,7 @@ class WatchedRun:
     def read_on(self, for_s: float = SLICE_S, *, calls: bool = True, patient: bool = False) -> bool:
         """Read what came, for so many seconds at most; returns whether all of it is read.
 
-        Without `calls` the rows are enough. Numbers that take longer than the time are made only
+        Without `calls` the rows are enough. Numbers that take longer than a slice are made only
         for one who is `patient`. Where another thread reads, this one does not wait for it, unless
         nothing is shown yet.
         """
@@ -85,7 +86,7 @@ class WatchedRun:
             before = (self._files, self._problem, self._reader.progress, self._numbers.made)
             read = self._read(files, until, calls=calls)
             if read and calls:
-                self._make_numbers(files, for_s, patient=patient)
+                self._make_numbers(files, patient=patient)
             if before != (files, self._problem, self._reader.progress, self._numbers.made):
                 self._files = files
                 self._show()
@@ -135,11 +136,17 @@ class WatchedRun:
 
     def count_on(self, for_s: float) -> bool:
         """Read rows for the list, if it needs them; returns whether it has what it needs."""
-        try:
-            told = Sums.told(read_manifest(self.path), running=is_running(self.path))
-        except ResultsError:
-            return True
-        return told is not None or self.read_on(for_s, calls=False)
+        files = self.file_stamp()
+        if self._listed_of != files:
+            try:
+                told = Sums.told(read_manifest(self.path), running=is_running(self.path))
+            except ResultsError:
+                # The list says it.
+                return True
+            if told is None and not self.read_on(for_s, calls=False):
+                return False
+            self._listed_of = files
+        return True
 
     def shown(self) -> Mapping[str, Any]:
         """Return the page's data without its topics, as of the last reading. Raises ResultsError.
@@ -169,7 +176,7 @@ class WatchedRun:
         self._problem = None
         return True
 
-    def _make_numbers(self, files: str, for_s: float, *, patient: bool) -> None:
+    def _make_numbers(self, files: str, *, patient: bool) -> None:
         """Make the numbers over all calls anew, if they are of another state and are not dear."""
         if self._problem is not None or self._numbers.of == files:
             return
@@ -194,6 +201,7 @@ class WatchedRun:
         self._changes += 1
         if self._problem is not None:
             return
+        all_read = self._calls_of == self._files
         reader, running = self._reader, is_running(self.path)
         down = down_in(self.path) if running else None
         sums, name = reader.sums(running=running), self.path.name
@@ -210,7 +218,7 @@ class WatchedRun:
         self._shown = {
             **overview,
             **told,
-            "reading": None if self._numbers.made else reader.share(),
+            "reading": None if all_read and self._numbers.made else reader.share(),
             "made": self._numbers.made,
             "stamp": self.stamp(),
             "base": f"run/{quote(name, safe='')}/",

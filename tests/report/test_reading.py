@@ -154,3 +154,21 @@ def test_the_list_does_not_read_the_rows_of_a_run_that_tells_its_sums(
     (line,) = watched.listing()["runs"]
     assert (line["ok"], line["unfinished"], line["cost"]) == (2, 0, 0.5)
     watched.index.close()
+
+
+def test_files_that_were_replaced_are_read_anew_and_the_page_says_so(
+    tmp_path: Path, index: TopicIndex
+) -> None:
+    path = write_run(tmp_path / "run", [a_topic(0)], status="running")
+    run = WatchedRun(path, index.new_table())
+    run.read_on()
+    assert run.shown()["reading"] is None
+    other = write_run(tmp_path / "other", [a_topic(n) for n in range(MANY)], status="running")
+    for name in ("traces.jsonl", "results.jsonl"):
+        (other / name).replace(path / name)
+    run.read_on(NO_TIME)
+    assert run.shown()["reading"] < 1
+    while not run.read_on(NO_TIME, patient=True) or run.shown()["reading"] is not None:
+        pass
+    assert [step["calls"] for step in run.shown()["steps"]] == [MANY, MANY]
+    assert len(shown(index, run)) == MANY

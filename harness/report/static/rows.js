@@ -21,7 +21,7 @@ function topicRows(runs) {
   return [...rows.values()];
 }
 
-/** What a run's column says of a topic; null where the run has no row of it. A row of the view has its cells with it. */
+/** What a run's column says of a topic; null where the run has no row of it. A row of the view has its cells. */
 function valueOf(row, number, column) {
   if (row.cells) return row.cells[number]?.[column] ?? null;
   const place = row.places[number];
