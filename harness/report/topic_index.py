@@ -138,12 +138,15 @@ class TopicTable:
             database.execute(f"CREATE INDEX {name}_id ON {name} (id)")
 
     def put(self, lines: Iterable[tuple[TopicLine, int]]) -> None:
-        """Add topics, each with the byte at which its row begins. One that is there is replaced."""
+        """Add topics, each with the byte at which its row begins. One that is there is replaced.
+
+        Their retries are not known until `complete` tells them.
+        """
         rows = []
         for line, results_at in lines:
             words = f"{line.id} {line.title}".lower()
             texts = map(storable, (line.id, line.title, words, sorting_key(line.id)))
-            numbers = (line.cause, line.calls, line.retries, line.output_tokens, line.cost)
+            numbers = (line.cause, line.calls, None, line.output_tokens, line.cost)
             also = (line.elapsed_s, line.print, results_at, None)
             rows.append((line.index, *texts, line.status, *numbers, *also))
         marks = ", ".join("?" * len(rows[0])) if rows else ""

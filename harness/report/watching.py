@@ -151,7 +151,8 @@ class WatchedRun:
     def shown(self) -> Mapping[str, Any]:
         """Return the page's data without its topics, as of the last reading. Raises ResultsError.
 
-        `reading` is the share that is read, None for a run that is read. `made` is another number
+        `reading` is the share that is read, None for a run that is read; `rows_read` says whether
+        all rows are. `made` is another number
         when those over all calls are, `stamp` is what `stamp` was.
         """
         if self._problem is not None or self._shown is None:
@@ -219,6 +220,7 @@ class WatchedRun:
             **overview,
             **told,
             "reading": None if all_read and self._numbers.made else reader.share(),
+            "rows_read": self._rows_of == self._files,
             "made": self._numbers.made,
             "stamp": self.stamp(),
             "base": f"run/{quote(name, safe='')}/",

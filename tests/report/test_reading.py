@@ -29,7 +29,7 @@ def index() -> Iterator[TopicIndex]:
     opened.close()
 
 
-def shown(index: TopicIndex, run: WatchedRun) -> list[tuple[str, str, int]]:
+def shown(index: TopicIndex, run: WatchedRun) -> list[tuple[str, str, int | None]]:
     found = index.window([run.table], Query(), start=0, most=10_000)
     cells = [(row["id"], row["cells"][0]) for row in found["rows"]]
     return [(topic_id, cell["status"], cell["retries"]) for topic_id, cell in cells]
@@ -66,8 +66,10 @@ def test_a_page_shows_what_is_read_so_far_and_the_sums_that_the_run_tells(
     run = WatchedRun(path, index.new_table())
     run.read_on(NO_TIME)
     assert len(shown(index, run)) == 500
+    assert {retries for _, _, retries in shown(index, run)} == {None}
     summary = run.shown()
     assert 0 < summary["reading"] < 0.5
+    assert not summary["rows_read"]
     assert summary["totals"]["ok"] == MANY
     assert summary["state"]["word"] == "complete"
     assert summary["steps"] == []

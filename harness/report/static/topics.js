@@ -29,6 +29,12 @@ function cell(column, words, run, ...content) {
   return h("td", { class: `col-${column}`, "data-label": labelOf(words, run) }, ...content);
 }
 
+/** The words for a number of a topic; retries are known when the view has read the topic's calls. */
+function wordsOf(row, number, column, words) {
+  const value = valueOf(row, number, column);
+  return value === null && column !== "cost" ? "–" : words(value);
+}
+
 class TopicTable {
   constructor(source) {
     this.source = source;
@@ -90,7 +96,8 @@ class TopicTable {
   show({ wanted, counts, rows }) {
     if (rows !== this.rows) this.body.replaceChildren(...rows.map((row) => this.line(row)));
     Object.assign(this, { wanted, counts, rows });
-    const all = show.plural(counts.all, "topic");
+    const more = data.runs.some((run) => run.rows_read === false) ? " so far" : "";
+    const all = `${show.plural(counts.all, "topic")}${more}`;
     this.count.textContent = wanted === counts.all ? all : `${show.count(wanted)} of ${all}`;
     this.drawHead();
     this.drawFilters();
@@ -134,7 +141,7 @@ class TopicTable {
       return [
         cell("status", "Status", run, h("span", { class: `status ${status}` }, status)),
         ...this.numbers.map(([column, label, words]) =>
-          cell(column, label, run, missing ? "–" : words(valueOf(row, number, column))),
+          cell(column, label, run, missing ? "–" : wordsOf(row, number, column, words)),
         ),
       ];
     });
