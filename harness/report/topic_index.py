@@ -102,12 +102,12 @@ class TopicIndex:
             " WHERE id = ?"
         )
         with self.asked() as database:
-            line = database.execute(f"SELECT * FROM ({source}) WHERE id = ?", (topic_id,))
+            line = database.execute(f"SELECT * FROM ({source}) WHERE id = ?", (storable(topic_id),))
             found = line.fetchone()
             if found is None:
                 return None
-            ids = database.execute(beside, (*where.values, topic_id)).fetchone()
-        before, after = ids or (None, None)
+            ids = database.execute(beside, (*where.values, storable(topic_id))).fetchone()
+        before, after = map(_shown, ids or (None, None))
         return Found(row=_row_of(found, len(tables)), before=before, after=after)
 
     def close(self) -> None:
@@ -220,5 +220,5 @@ def _row_of(line: tuple[Any, ...], runs: int) -> dict[str, Any]:
     return {"id": _shown(about[0]), "title": _shown(about[1]), "order": about[2], "cells": told}
 
 
-def _shown(value: str | bytes) -> str:
-    return value if isinstance(value, str) else value.decode("utf-8", "surrogatepass")
+def _shown(value: str | bytes | None) -> str | None:
+    return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value

@@ -16,6 +16,8 @@ STATUSES = ("ok", "degraded", "failed")
 FIRST_ROWS = 100
 """Lines that a page draws at first."""
 
+# SQLite takes a thousand conditions, and numbers of 64 bits.
+_MOST_WORDS, _LARGEST = 100, 2**31
 _FILTERS = frozenset({"all", "missing", "differs", *STATUSES})
 
 
@@ -41,12 +43,15 @@ def query_of(told: Mapping[str, str], runs: int) -> Query:
     that a table of so many runs knows.
     """
     status, column = told.get("status", "all"), told.get("sort", "order")
+    words = tuple(dict.fromkeys(told.get("words", "").lower().split()))
     run, cause = int(told.get("run", "0")), told.get("cause")
     if status not in _FILTERS or column not in ORDERS or not 0 <= run < runs:
         raise ValueError(f"no such query: {dict(told)}")
+    if len(words) > _MOST_WORDS:
+        raise ValueError(f"more than {_MOST_WORDS} words")
     return Query(
         status=status,
-        words=tuple(told.get("words", "").lower().split()),
+        words=words,
         cause=None if cause is None else _cause_of(cause, runs),
         column=column,
         run=run,
@@ -56,13 +61,15 @@ def query_of(told: Mapping[str, str], runs: int) -> Query:
 
 def _cause_of(text: str, runs: int) -> tuple[int, str, int]:
     run, status, number = text.split(",")
-    if status not in STATUSES or not 0 <= int(run) < runs:
+    if status not in STATUSES or not 0 <= int(run) < runs or not 0 <= int(number) < _LARGEST:
         raise ValueError(f"no such cause: {text}")
     return int(run), status, int(number)
 
 
 @dataclass(frozen=True, slots=True)
 class Where:
+    """A condition in SQL, and the values that are bound in it."""
+
     text: str
     values: tuple[Any, ...]
 
@@ -95,6 +102,7 @@ def _cells(table: str | None, run: int) -> str:
 
 
 def where_of(query: Query, runs: int) -> Where:
+    """The condition under which a topic of so many runs is wanted."""
     parts: list[str] = []
     values: list[Any] = []
     if query.status == "differs":
@@ -115,7 +123,7 @@ def where_of(query: Query, runs: int) -> Where:
 
 
 def order_of(query: Query) -> str:
-    """Only names that are known come into the statement."""
+    """The order, as SQL has it after ORDER BY. Only names that are known come into it."""
     if query.column not in ORDERS:
         raise ValueError(f"no column {query.column!r}")
     direction = "DESC" if query.down else "ASC"
@@ -131,6 +139,7 @@ def order_of(query: Query) -> str:
 
 
 def groups_of(source: str, runs: int) -> str:
+    """The statement that counts topics by their status in each run."""
     states = ", ".join(f"status_{run}" for run in range(runs))
     differing = "sum(print_0 IS NOT print_1)" if runs > 1 else "0"
     return f"SELECT count(*), {differing}, {states} FROM ({source}) GROUP BY {states}"

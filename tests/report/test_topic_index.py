@@ -122,6 +122,12 @@ def test_half_a_pair_of_surrogates_is_kept(tables: Tables) -> None:
     table = tables.of(a_line(0, id="\ud83d", title="a \udc00 b"))
     found = tables.index.window([table], Query(), start=0, most=1)
     assert (found["rows"][0]["id"], found["rows"][0]["title"]) == ("\ud83d", "a \udc00 b")
+    table.put([(a_line(1), 0)])
+    beside = tables.index.find([table], Query(), "t1")
+    itself = tables.index.find([table], Query(), "\ud83d")
+    assert beside is not None
+    assert itself is not None
+    assert (beside.before, itself.after) == ("\ud83d", "t1")
 
 
 def test_ids_sort_as_people_count() -> None:
@@ -145,6 +151,8 @@ def test_numbers_in_ids_sort_by_size(one: int, other: int) -> None:
         {"cause": "0,failed"},
         {"cause": "0,ok) OR (1,1"},
         {"cause": "1,failed,0"},
+        {"cause": f"0,failed,{2**70}"},
+        {"words": " ".join(map(str, range(101)))},
     ],
 )
 def test_a_query_that_no_page_asks_is_refused(told: dict[str, str]) -> None:

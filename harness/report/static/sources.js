@@ -59,7 +59,9 @@ class ServedTopics {
   }
 
   async find(id, query) {
-    const answer = await asked(`topic.json?${fieldsOf(query)}&id=${encodeURIComponent(id)}`);
+    const fields = fieldsOf(query);
+    fields.set("id", id);
+    const answer = await asked(`topic.json?${fields}`);
     if (!answer.ok) throw new Error(await answer.text());
     const found = await answer.json();
     return found && { row: found.row, before: found.before ?? undefined, after: found.after ?? undefined };
