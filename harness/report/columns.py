@@ -6,7 +6,7 @@ Nothing of a topic stays in memory but its place in a buffer of some hundred.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import astuple
+from operator import attrgetter
 from typing import IO, Any
 
 from harness.report.blocks import encoded, json_text
@@ -14,6 +14,7 @@ from harness.report.digest import TopicLine
 
 _LINES_HELD = 512
 _NAMES = tuple(TopicLine.__dataclass_fields__)
+_CELLS = attrgetter(*_NAMES)
 
 
 class SpooledJson:
@@ -56,7 +57,7 @@ class Columns:
     def close(self) -> dict[str, SpooledJson]:
         """Return the columns, by name."""
         if self._held:
-            values = zip(*map(astuple, self._held), strict=True)
+            values = zip(*map(_CELLS, self._held), strict=True)
             for column, these in zip(self._columns, values, strict=True):
                 column.extend(list(these))
             self._held = []
