@@ -1,30 +1,28 @@
-"""One Markdown report a topic, with front matter, and an index that links them."""
+"""One Markdown report a topic, with front matter."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from harness.exports.columns import CALLS, TOPICS, record
 from harness.exports.csv_files import iso
 from harness.exports.file_names import report_name
+from harness.exports.markdown_index import NOT_KNOWN, index_pages
 from harness.exports.source import RunFacts, TopicRows
 from harness.text.safe import json_safe, markdown_safe, one_line, terminal_safe
 
-INDEX_FILE = "index.md"
 _TITLE_CHARACTERS = 200
 _TITLES_OF_SECTIONS = ("question", "title", "name", "heading")
 _TEXTS_OF_SECTIONS = ("answer", "text", "content")
 
 
 def write_markdown(topics: Iterable[TopicRows], facts: RunFacts, into: Path) -> None:
-    """The reports and the index. Raises OSError, and ResultsError for a damaged row."""
-    with (into / INDEX_FILE).open("w", encoding="utf-8") as index:
-        index.writelines(_head_of_index(facts))
+    """The reports and their index pages. Raises OSError, and ResultsError for a damaged row."""
+    with index_pages(into, facts) as pages:
         for topic in topics:
             # Of a damaged row it is said where, as for the tables.
             topic_cells = dict(
@@ -34,9 +32,10 @@ def write_markdown(topics: Iterable[TopicRows], facts: RunFacts, into: Path) -> 
                 dict(zip((c.name for c in CALLS), record(CALLS, call), strict=True))
                 for call in topic.calls
             ]
-            name = report_name(topic.row["index"], topic.row["topic_id"], topics=facts.topics)
-            (into / name).write_text(report(topic_cells, topic.row, calls), encoding="utf-8")
-            index.write(_line_of_index(topic_cells, name))
+            index = topic.row["index"]
+            name = report_name(index, topic.row["topic_id"], topics=facts.topics)
+            place = pages.add(index, name, topic_cells)
+            place.write_text(report(topic_cells, topic.row, calls), encoding="utf-8")
 
 
 def report(
@@ -77,9 +76,6 @@ def report(
     return "\n\n".join(parts) + "\n"
 
 
-_NOT_KNOWN = "not known"
-
-
 def _front_matter(cells: Mapping[str, Any]) -> str:
     """YAML in which every value is written as JSON, which YAML contains, so that no text can end
     it.
@@ -105,7 +101,7 @@ def _front_matter(cells: Mapping[str, Any]) -> str:
     )
     values = {name: cells[name] for name in shown}
     values["started_at"] = iso(cells["started_at"])
-    values["cost"] = _NOT_KNOWN if cells["cost"] is None else cells["cost"]
+    values["cost"] = NOT_KNOWN if cells["cost"] is None else cells["cost"]
     lines = [f"{name}: {_yaml(value)}" for name, value in values.items() if value is not None]
     metadata = json.loads(cells["metadata"] or "{}")
     return "\n".join(["---", *lines, f"metadata: {_yaml(metadata)}", "---"])
@@ -140,28 +136,11 @@ def _section(number: int, section: Mapping[str, Any]) -> str:
 def _line_of_call(call: Mapping[str, Any]) -> str:
     error = call["error_kind"] or call["error_type"]
     source = call["served_source"] if error is None else f"failed: {error}"
-    cost = _NOT_KNOWN if call["cost"] is None else f"{call['cost']:.6f}"
+    cost = NOT_KNOWN if call["cost"] is None else f"{call['cost']:.6f}"
     return (
         f"| {markdown_safe(one_line(call['call_id']))} | {markdown_safe(one_line(source))} |"
         f" {call['served_attempts']} | {call['usage_input_tokens']} | {call['usage_output_tokens']}"
         f" | {call['usage_reasoning_tokens']} | {cost} | {call['own_s']:.2f} |"
-    )
-
-
-def _head_of_index(facts: RunFacts) -> Iterator[str]:
-    yield f"# Run {markdown_safe(one_line(facts.run_id))}\n\n"
-    yield (
-        f"The run is {markdown_safe(facts.standing)}: {facts.finished} of {facts.topics} topics"
-        " have a report.\n\n"
-    )
-    yield "| topic | status | calls | USD | s |\n|---|---|--:|--:|--:|\n"
-
-
-def _line_of_index(cells: Mapping[str, Any], name: str) -> str:
-    cost = _NOT_KNOWN if cells["cost"] is None else f"{cells['cost']:.6f}"
-    return (
-        f"| [{markdown_safe(one_line(cells['topic_id'], 80))}]({quote(name)}) | {cells['status']} |"
-        f" {cells['calls']} | {cost} | {cells['elapsed_s']:.2f} |\n"
     )
 
 

@@ -121,8 +121,9 @@ def _move_directory(made: Path, target: Path, aside: Path) -> None:
     """A directory cannot be moved over another one, so the old one steps aside first, and back if
     that fails.
     """
-    for file in made.iterdir():
-        _sync(file)
+    for directory, _, files in os.walk(made):
+        for name in files:
+            _sync(Path(directory, name))
     try:
         if target.exists():
             target.rename(aside)

@@ -35,8 +35,8 @@ class TopicRows:
 class RunFacts:
     """Facts of the run as a whole.
 
-    `finished` of its `topics` have a row. `running`: a process is at work on it, so there will be
-    more.
+    `finished` of its `topics` have a row; `end` is one more than their largest index. `running`: a
+    process is at work on it, so there will be more.
     """
 
     run_id: str
@@ -47,6 +47,7 @@ class RunFacts:
     model: str | None
     dataset: str | None
     topics: int
+    end: int
     finished: int
     running: bool
 
@@ -102,6 +103,7 @@ def _facts(manifest: Manifest, *, finished: int, running: bool) -> RunFacts:
         model=identity.get("model"),
         dataset=manifest.dataset.path,
         topics=manifest.dataset.topics,
+        end=max(manifest.dataset.end or 0, manifest.dataset.topics),
         finished=finished,
         running=running,
     )

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.errors import ResultsError
 from harness.records.jsonl_file import texts_of
@@ -40,6 +40,13 @@ class Place:
 
     results: int = 0
     traces: int = 0
+
+
+class StoredRow(NamedTuple):
+    """A row of `results.jsonl`, and the byte at which it begins."""
+
+    row: StoredResult
+    at: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +78,7 @@ class Run:
         self.standing = Standing()
         self._place = Place()
         self._counted = 0
+        self._superseded = 0
         self._read_any = False
         self._inodes: tuple[int | None, ...] = _NO_FILES
 
@@ -98,19 +106,33 @@ class Run:
 
         Raises ResultsError for a directory that is no run and for damaged rows.
         """
+        for _ in self.looking():
+            pass
+
+    def looking(self) -> Iterator[StoredRow]:
+        """Look, and yield each row as it is noted; what is not asked for is noted by the next look.
+
+        All rows come again after `generation` has changed. Raises as `look` does.
+        """
         self.manifest = read_manifest(self.path)
         inodes = tuple(_inode_of(self.path / name) for name in (RESULTS_FILE, TRACES_FILE))
         anew = self._inodes not in (inodes, _NO_FILES) or self._is_shorter()
         self._inodes = inodes
         if not anew:
-            superseded = self.standing.superseded
-            self._count()
-            anew = self.standing.superseded > superseded and self._read_any
+            yield from self._count()
+            anew = self.standing.superseded > self._superseded and self._read_any
+            self._superseded = self.standing.superseded
         if anew:
             self.generation += 1
             self.standing, self._place = Standing(), Place()
-            self._counted, self._read_any = 0, False
-            self._count()
+            self._counted, self._superseded, self._read_any = 0, 0, False
+            yield from self._count()
+            self._superseded = self.standing.superseded
+
+    @property
+    def looked_at(self) -> Place:
+        """The bytes of `results` that were noted, and of `traces` that `topics` has read."""
+        return Place(results=self._counted, traces=self._place.traces)
 
     def results(self) -> Iterator[StoredResult]:
         """Yield the rows that count, as far as the last look saw them, in the order in which topics
@@ -164,23 +186,19 @@ class Run:
         """Return a topic that was read before. Raises ResultsError if the files are not what they
         were then.
         """
-        row = next((row for _, row in results_in(self.path / RESULTS_FILE, start=at.results)), None)
-        if row is None:
+        # Whatever comes next: to look for another call that counts would be to read to the end.
+        found = next(_topics_of(self.path, lambda *_: True, at), None)
+        if found is None:
             raise ResultsError(
                 f"{self.path / RESULTS_FILE}: has become shorter; open the run again"
             )
-        same = (row.index, row.session)
-        found = next(
-            _topics_of(self.path, lambda index, session: (index, session) == same, at), None
-        )
-        if found is None:
-            raise ResultsError(f"{self.path / RESULTS_FILE}: was replaced; open the run again")
         return found[0]
 
-    def _count(self) -> None:
+    def _count(self) -> Iterator[StoredRow]:
         for lines, row in results_in(self.path / RESULTS_FILE, start=self._counted):
             self.standing.add(row, row.session)
             self._counted = lines.ended
+            yield StoredRow(row, lines.began)
 
     def _is_shorter(self) -> bool:
         file = self.path / RESULTS_FILE

@@ -18,12 +18,21 @@ from harness.domain.redo import TopicState
 from harness.domain.run import Answered, Failure, Status, TopicResult
 from harness.domain.tally import Totals
 from harness.domain.who_answered import AnswererCounts
-from harness.records.answers import answers_to_json, most_frequent_first
-from harness.records.codec import usage_to_json
+from harness.records.answers import (
+    FIELD,
+    answers_from_json,
+    answers_to_json,
+    most_frequent_first,
+)
+from harness.records.codec import TOKEN_COUNTS, UNTOLD_COUNTS, usage_to_json
 from harness.records.rows import dollars, seconds
 from harness.text.safe import one_line
 
 LONGEST_MESSAGE = 4_000
+_TOLD = (
+    *("rows", "ok", "degraded", "failed", "unpriced", "cost", "saved", "calls", "hits"),
+    "sequential_s",
+)
 _BAD_LINE = "DatasetError"
 
 
@@ -113,6 +122,17 @@ class RowTotals(Totals):
             saved=round(self.saved, 9),
             sequential_s=round(self.sequential_s, 9),
             answers=Counter(dict(most_frequent_first(self.answers))),
+        )
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> RowTotals:
+        """Return the sums out of what `as_json` makes of them. Raises KeyError and ValueError."""
+        usage = told["usage"]
+        return cls(
+            **{name: told[name] for name in _TOLD},
+            **{name: usage[name] for name in TOKEN_COUNTS},
+            **{name: usage.get(name, 0) for name in UNTOLD_COUNTS},
+            answers=answers_from_json(told[FIELD]),
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -1,11 +1,10 @@
-"""The first view of a run on a page, gathered topic by topic: some hundred bytes a call."""
+"""The first view of a run on a page, gathered topic by topic: some tens of bytes a call."""
 
 from __future__ import annotations
 
 import zlib
 from array import array
 from dataclasses import dataclass, field
-from typing import Any
 
 from harness.domain.run import Failure
 from harness.domain.tally import Totals
@@ -16,30 +15,29 @@ from harness.records.stored import StoredResult, StoredSpan
 from harness.report.causes import Causes
 from harness.report.requests import requests_of
 from harness.text.safe import one_line
-from harness.timing.bounds import CallTimes
+from harness.timing.accumulated import Accumulated
 
 _TITLE = 160
 
 
-@dataclass(slots=True)
-class Topics:
-    """The rows of the table, by column; `cause` counts from 0 and is -1 without one, `print` tells
-    outputs apart.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicLine:
+    """A line of the table; `cause` counts from 0 and is -1 without one, `print` tells outputs apart.
 
     `cost` is None where it is not known. Times are in seconds, money in USD.
     """
 
-    id: list[str] = field(default_factory=list)
-    title: list[str] = field(default_factory=list)
-    index: list[int] = field(default_factory=list)
-    status: list[str] = field(default_factory=list)
-    cause: list[int] = field(default_factory=list)
-    calls: list[int] = field(default_factory=list)
-    retries: list[int] = field(default_factory=list)
-    output_tokens: list[int] = field(default_factory=list)
-    cost: list[float | None] = field(default_factory=list)
-    elapsed_s: list[float] = field(default_factory=list)
-    print: list[int] = field(default_factory=list)
+    id: str
+    title: str
+    index: int
+    status: str
+    cause: int
+    calls: int
+    retries: int
+    output_tokens: int
+    cost: float | None
+    elapsed_s: float
+    print: int
 
 
 @dataclass(slots=True)
@@ -53,10 +51,10 @@ class Step:
 @dataclass(slots=True)
 class SessionTimes:
     """The calls of one session on its clock: requests as pairs of times, refusals, and what each
-    call cost when.
+    call cost when. `calls` has what bound and losses come from.
     """
 
-    calls: list[CallTimes] = field(default_factory=list)
+    calls: Accumulated = field(default_factory=Accumulated)
     sent_s: array[float] = field(default_factory=lambda: array("d"))
     ended_s: array[float] = field(default_factory=lambda: array("d"))
     refused_s: array[float] = field(default_factory=lambda: array("d"))
@@ -66,43 +64,49 @@ class SessionTimes:
 
 
 class Digest:
-    """Sums and columns over topics."""
+    """Sums over topics and their calls."""
 
     def __init__(self) -> None:
-        self.topics = Topics()
         self.steps: dict[str, Step] = {}
         self.sessions: dict[int, SessionTimes] = {}
         self.troubles = {"failed": Causes(), "degraded": Causes()}
         self.attempts = Causes()
+        self.calls = 0
         self.requests = 0
         self.refusals = 0
 
-    def __len__(self) -> int:
-        return len(self.topics.id)
+    def add(self, topic: StoredTopic) -> TopicLine:
+        """Count one more topic; returns its line of the table."""
+        return self.line_of(topic.result, self.add_calls(topic))
 
-    def add(self, topic: StoredTopic) -> None:
-        """Count one more topic."""
-        row, retries = topic.result, 0
-        session = self.sessions.setdefault(row.session, SessionTimes())
+    def add_calls(self, topic: StoredTopic) -> int:
+        """Count the calls of one more topic; returns the number of their retries."""
+        retries = 0
+        session = self.sessions.setdefault(topic.result.session, SessionTimes())
         for call in topic.calls:
             retries += self._add_call(call, session)
-        self._add_row(row, retries)
+        session.calls.add([call_times_of(call) for call in topic.calls])
+        self.calls += len(topic.calls)
+        return retries
 
-    def _add_row(self, row: StoredResult, retries: int) -> None:
-        topics, cause = self.topics, -1
+    def line_of(self, row: StoredResult, retries: int) -> TopicLine:
+        """Count the failure of a topic, if there is one; returns its line of the table."""
+        cause = -1
         if row.error is not None and row.status in self.troubles:
             cause = self.troubles[row.status].add(row.error)
-        topics.id.append(row.topic_id)
-        topics.title.append(one_line(row.topic, _TITLE))
-        topics.index.append(row.index)
-        topics.status.append(row.status)
-        topics.cause.append(cause)
-        topics.retries.append(retries)
-        topics.cost.append(row.cost)
-        topics.calls.append(row.calls)
-        topics.elapsed_s.append(round(row.elapsed_s, 3))
-        topics.output_tokens.append(row.usage.output_tokens)
-        topics.print.append(zlib.crc32(to_text([row.output, row.status]).encode()))
+        return TopicLine(
+            id=row.topic_id,
+            title=one_line(row.topic, _TITLE),
+            index=row.index,
+            status=row.status,
+            cause=cause,
+            calls=row.calls,
+            retries=retries,
+            output_tokens=row.usage.output_tokens,
+            cost=row.cost,
+            elapsed_s=round(row.elapsed_s, 3),
+            print=zlib.crc32(to_text([row.output, row.status]).encode()),
+        )
 
     def _add_call(self, call: StoredSpan, session: SessionTimes) -> int:
         served = call.served
@@ -121,7 +125,6 @@ class Digest:
         return max(0, served.attempts - 1)
 
     def _add_requests(self, call: StoredSpan, session: SessionTimes) -> None:
-        session.calls.append(call_times_of(call))
         session.end_s = max(session.end_s, call.end_s)
         for request in requests_of(call):
             self.requests += 1
@@ -130,8 +133,3 @@ class Digest:
             if request.end == "refused":
                 self.refusals += 1
                 session.refused_s.append(request.end_s)
-
-    def as_columns(self) -> dict[str, Any]:
-        """The table of topics as the page reads it."""
-        topics = self.topics
-        return {name: getattr(topics, name) for name in Topics.__dataclass_fields__}

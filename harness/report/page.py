@@ -10,7 +10,8 @@ from importlib.resources import files
 from typing import Any
 
 from harness._version import __version__
-from harness.report.blocks import TOPICS_A_BLOCK, encoded, json_text
+from harness.report.blocks import TOPICS_A_BLOCK, encoded
+from harness.report.columns import json_parts
 from harness.report.plotting import Plotting
 from harness.text.safe import html_safe
 
@@ -30,7 +31,7 @@ _SCRIPTS = (
         "comparison",
         "troubles",
     ),
-    *("rows", "topics", "gantt", "call", "detail", "topic", "source", "live", "report"),
+    *("rows", "sources", "topics", "gantt", "call", "detail", "topic", "source", "live", "report"),
 )
 _INDEX_SCRIPTS = ("dom", "format", "live", "runs")
 _STYLES = ("base", "summary", "tables", "topic", "media")
@@ -69,12 +70,12 @@ def report_page(
     blocks: Iterable[bytes],
     *,
     written_at: datetime,
-    served: Mapping[str, str] | None = None,
+    served: Mapping[str, Any] | None = None,
 ) -> Iterator[bytes]:
     """The page of one run, or of two side by side, in parts.
 
     A page that is served and kept up to date is given the addresses of its `events`, its `source`
-    and its `home`.
+    and its `home`, and the `window` of topics that it shows at first.
     """
     title = " · ".join(run["name"] for run in runs)
     data = {
@@ -127,7 +128,9 @@ def _page(
         " nothing.</noscript>\n"
         '<div id="app"></div>\n'
     )
-    yield encoded(f'<script type="application/json" id="data">{json_text(data)}</script>\n')
+    yield b'<script type="application/json" id="data">'
+    yield from json_parts(data)
+    yield b"</script>\n"
     for script in scripts:
         yield encoded(f"<script>{script}</script>\n")
     yield from blocks

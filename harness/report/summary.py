@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.domain.outlay import Outlay
@@ -18,8 +18,7 @@ from harness.report.away import Away, away_in
 from harness.report.digest import Digest, Step
 from harness.report.series import series_of, shares_of
 from harness.runs.wanted import begun_words, elsewhere_words, is_simulated
-from harness.timing.bounds import bound_of
-from harness.timing.losses import CAUSES, losses_of
+from harness.timing.losses import CAUSES
 from harness.timing.stats import Distribution
 
 _STATES = {
@@ -38,6 +37,41 @@ _STATES = {
 }
 
 
+_IN_ORDER = (
+    *("name", "run_id", "state", "about", "totals", "time", "money", "answerers", "limits"),
+    *("in_flight", "troubles", "attempts", "steps", "series", "outages", "shares"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """The sums over the rows of a run: counted, or as its last session told them."""
+
+    totals: RowTotals
+    unfinished: int
+
+    @classmethod
+    def counted(cls, manifest: Manifest, standing: Standing) -> Sums:
+        """The sums over the rows that were read."""
+        return cls(
+            totals=standing.totals.rounded(), unfinished=unfinished_topics(manifest, standing)
+        )
+
+    @classmethod
+    def told(cls, manifest: Manifest, *, running: bool) -> Sums | None:
+        """The sums that a run which ended says of itself; None for another, and where it says
+        none.
+        """
+        told = manifest.json.get("totals")
+        if running or manifest.status == "running" or not isinstance(told, Mapping):
+            return None
+        try:
+            return cls(totals=RowTotals.from_json(told), unfinished=told["unfinished"])
+        except (KeyError, TypeError, ValueError):
+            # Of a version that told less: its rows tell it.
+            return None
+
+
 def summary_of(
     name: str,
     manifest: Manifest,
@@ -47,32 +81,42 @@ def summary_of(
     running: bool,
     down: str | None = None,
 ) -> dict[str, Any]:
-    """One run for the page: everything but what a topic holds when it is opened.
+    """One run for the page: everything but its topics.
 
     `down` is what a run that goes on says of a provider that is away.
     """
-    log = manifest.session_log
-    totals = standing.totals.rounded()
-    unfinished = unfinished_topics(manifest, standing)
-    complete_log = len(log) == manifest.sessions and not running
-    active_s = sum(times.end_s for times in digest.sessions.values())
-    wall_s = sum(entry["wall_s"] for entry in log) if complete_log else active_s
-    outages = outages_by_session(manifest)
-    time = _time(digest, manifest, wall_s=wall_s, sequential_s=totals.sequential_s)
+    sums = Sums.counted(manifest, standing)
+    whole = {
+        **overview_of(name, manifest, sums, digest, running=running, down=down),
+        **numbers_of(manifest, sums.totals, digest, running=running),
+    }
+    return {part: whole[part] for part in _IN_ORDER}
+
+
+def overview_of(
+    name: str,
+    manifest: Manifest,
+    sums: Sums,
+    digest: Digest,
+    *,
+    running: bool,
+    down: str | None = None,
+) -> dict[str, Any]:
+    """The state of a run and its sums: what takes no time, however large it is."""
+    totals = sums.totals
     return {
         "name": name,
         "run_id": manifest.run_id,
         "state": state_of(
-            manifest, running=running, failed=totals.failed, missing=unfinished, down=down
+            manifest, running=running, failed=totals.failed, missing=sums.unfinished, down=down
         ),
         "about": _about(manifest),
         "totals": {
             **totals.as_json(),
-            "unfinished": unfinished,
+            "unfinished": sums.unfinished,
             "requests": digest.requests,
             "refusals": digest.refusals,
         },
-        "time": {**time, "whole_sessions": complete_log},
         "money": _money(manifest, totals),
         "answerers": doubt_lines(totals.answers),
         "limits": manifest.json.get("limits_learned"),
@@ -81,12 +125,28 @@ def summary_of(
             status: [asdict(cause) for cause in found.found]
             for status, found in digest.troubles.items()
         },
+        "outages": [
+            asdict(outage) for met in outages_by_session(manifest).values() for outage in met
+        ],
+    }
+
+
+def numbers_of(
+    manifest: Manifest, totals: RowTotals, digest: Digest, *, running: bool
+) -> dict[str, Any]:
+    """The numbers that are made from all calls: times, steps and curves."""
+    log = manifest.session_log
+    complete_log = len(log) == manifest.sessions and not running
+    active_s = sum(times.end_s for times in digest.sessions.values())
+    wall_s = sum(entry["wall_s"] for entry in log) if complete_log else active_s
+    time = _time(digest, manifest, wall_s=wall_s, sequential_s=totals.sequential_s)
+    history = history_of(manifest, running=running)
+    return {
+        "time": {**time, "whole_sessions": complete_log},
         "attempts": sorted(map(asdict, digest.attempts.found), key=lambda cause: -cause["count"]),
         "steps": [_step(step, numbers) for step, numbers in digest.steps.items()],
-        "series": series_of(digest, history_of(manifest, running=running), outages),
-        "outages": [asdict(outage) for met in outages.values() for outage in met],
+        "series": series_of(digest, history, outages_by_session(manifest)),
         "shares": shares_of(digest),
-        "topics": digest.as_columns(),
     }
 
 
@@ -162,10 +222,10 @@ def _time(
     for times in digest.sessions.values():
         if times.end_s <= 0:
             continue
-        bound = bound_of(times.calls, limits)
+        bound = times.calls.bound(limits)
         bound_s, active_s = bound_s + bound.seconds, active_s + times.end_s
         by[bound.by] = by.get(bound.by, 0.0) + bound.seconds
-        for cause, seconds in losses_of(times.calls, times.end_s, bound, limits).items():
+        for cause, seconds in times.calls.losses(times.end_s, bound, limits).items():
             lost[cause] += seconds
     return {
         "wall_s": round(wall_s, 3),

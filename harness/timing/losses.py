@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import merge
 from itertools import groupby
 from operator import itemgetter
 from typing import TypeAlias
@@ -42,18 +43,19 @@ CAUSES: Mapping[Cause, str] = {
 RARE_CAUSES = frozenset(wait.cause for wait in WAITS if wait.is_sparse)
 """Causes that most runs never meet."""
 
-_State: TypeAlias = str
+State: TypeAlias = str
 """The state of a call: `working`, `attempts`, `probing`, `provider`, `storing`, the cause of a wait,
 `between`; or of a topic: `open`, `begun`.
 """
 
-_HOLDING: Mapping[_State, Cause] = {
+_HOLDING: Mapping[State, Cause] = {
     "attempts": "attempts", "probing": "outage", "provider": "provider", "storing": "own_code",
 }  # fmt: skip
-_WAITING: Mapping[_State, Cause] = {
+_WAITING: Mapping[State, Cause] = {
     **{wait.cause: wait.cause for wait in (*HELD, BACKOFF)}, "between": "own_code",
 }  # fmt: skip
-_Event = tuple[float, _State, int]
+Event: TypeAlias = tuple[float, State, int]
+"""A change at a time: so many more calls or topics are in a state, or fewer."""
 
 _TOLD_S = 1e-4
 """A shorter time may be a rounding error: records have times to the microsecond."""
@@ -67,19 +69,28 @@ def losses_of(
 
     Times before the first call and after the last one are our own code's.
     """
-    idle = _idle_s(calls, wall_s, limits)
+    events = sorted(events_of(calls), key=itemgetter(0))
+    return losses_in(events, len({call.topic_id for call in calls}), wall_s, bound, limits)
+
+
+def losses_in(
+    events: Iterable[Event], topics: int, wall_s: float, bound: Bound, limits: Limits
+) -> dict[Cause, float]:
+    """Return the same of so many topics whose events are known, in the order of time."""
+    idle = _idle_s(events, topics, wall_s, limits)
     lost_s = max(0.0, wall_s - bound.seconds)
     return _without_the_unavoidable(idle, math.fsum(idle.values()) - lost_s, bound)
 
 
-def _idle_s(calls: Sequence[CallTimes], wall_s: float, limits: Limits) -> dict[Cause, float]:
+def _idle_s(
+    events: Iterable[Event], topics: int, wall_s: float, limits: Limits
+) -> dict[Cause, float]:
     """Return the seconds of all slots without useful work, divided by their number, by cause."""
     idle: dict[Cause, float] = dict.fromkeys(CAUSES, 0.0)
-    now: dict[_State, int] = {}
-    topics = len({call.topic_id for call in calls})
-    events = sorted([*_events(calls), (0.0, "open", 0), (wall_s, "open", 0)], key=itemgetter(0))
+    now: dict[State, int] = {}
+    whole = merge(events, [(0.0, "open", 0), (wall_s, "open", 0)], key=itemgetter(0))
     at_s = 0.0
-    for time_s, group in groupby(events, key=itemgetter(0)):
+    for time_s, group in groupby(whole, key=itemgetter(0)):
         until_s = min(max(time_s, 0.0), wall_s)
         if until_s > at_s:
             for cause, share in _shares(now, limits, topics):
@@ -90,9 +101,7 @@ def _idle_s(calls: Sequence[CallTimes], wall_s: float, limits: Limits) -> dict[C
     return idle
 
 
-def _shares(
-    now: Mapping[_State, int], limits: Limits, topics: int
-) -> Iterator[tuple[Cause, float]]:
+def _shares(now: Mapping[State, int], limits: Limits, topics: int) -> Iterator[tuple[Cause, float]]:
     """Yield the share of all slots that each cause keeps from useful work, in this state of
     things.
     """
@@ -123,7 +132,10 @@ def _shares(
             yield cause, free / slots * number / whole
 
 
-def _events(calls: Sequence[CallTimes]) -> Iterator[_Event]:
+def events_of(calls: Sequence[CallTimes]) -> Iterator[Event]:
+    """Yield the changes of calls and of their topics, in no order. All calls of a topic belong
+    together.
+    """
     topics: dict[str, list[CallTimes]] = {}
     for call in calls:
         topics.setdefault(call.topic_id, []).append(call)
@@ -137,7 +149,7 @@ def _events(calls: Sequence[CallTimes]) -> Iterator[_Event]:
         yield from _topic_events(topic)
 
 
-def _parts(call: CallTimes) -> Iterator[tuple[_State, float]]:
+def _parts(call: CallTimes) -> Iterator[tuple[State, float]]:
     """Yield the stretches of a call in order; together they are as long as the call."""
     last = _last_waits(call)
     # After each attempt that failed came the next one, after the last of them the one that brought
@@ -161,14 +173,14 @@ def _parts(call: CallTimes) -> Iterator[tuple[_State, float]]:
     )
 
 
-def _waits(waits: Waits) -> Iterator[tuple[_State, float]]:
+def _waits(waits: Waits) -> Iterator[tuple[State, float]]:
     """Yield the waits in the order in which an attempt meets them."""
     for wait in IN_ORDER:
         state = wait.cause if wait.is_held else "storing"
         yield state, getattr(waits, wait.field)
 
 
-def _in_vain(following: Waits) -> _State:
+def _in_vain(following: Waits) -> State:
     """Return the state of a failed attempt, told by what followed it.
 
     Where the provider was waited for afterwards, it was away already.
@@ -180,6 +192,8 @@ def _in_vain(following: Waits) -> _State:
 
 def _last_waits(call: CallTimes) -> Waits:
     """Return the waits that no failed attempt had."""
+    if not call.before:
+        return call
     before = [attempt.by_field() for attempt in call.before]
     return Waits(
         **{
@@ -189,7 +203,7 @@ def _last_waits(call: CallTimes) -> Waits:
     )
 
 
-def _topic_events(calls: Iterable[CallTimes]) -> Iterator[_Event]:
+def _topic_events(calls: Iterable[CallTimes]) -> Iterator[Event]:
     """Yield the begin and the end of a topic, and the stretches without any of its calls under
     way.
     """

@@ -10,10 +10,11 @@ import pytest
 from exports.runs import a_run_of, odd_topics
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from records import a_result
+from records import a_failed_result, a_result
 
 from harness.exports.file_names import report_name
 from harness.exports.formats import export
+from harness.exports.markdown_index import directories_of
 
 RESERVED = {
     "con",
@@ -43,6 +44,65 @@ def test_each_topic_has_a_report_and_the_index_links_them_in_order(tmp_path: Pat
     assert sorted(files) == ["000-t0.md", "001-量子.md", "002-etc-passwd.md", "003-con.md"]
     assert [unquote(link) for link in re.findall(r"\]\(([^)]+)\)", index)] == sorted(files)
     assert "4 of 4 topics have a report" in index
+
+
+def test_topics_that_fit_lie_in_one_directory() -> None:
+    assert directories_of(997, topics=998, end=998) == ()
+    assert directories_of(997, topics=998, end=5_000_000) == ()
+    assert directories_of(998, topics=999, end=999) == ("500-999",)
+
+
+@pytest.mark.parametrize(
+    ("index", "topics", "expected"),
+    [
+        (0, 100_000, ("00000-00499",)),
+        (99_999, 100_000, ("99500-99999",)),
+        (250_000, 250_001, ("250000-499999", "250000-250499")),
+        (1_234_567, 2_000_000, ("1000000-1249999", "1234500-1234999")),
+    ],
+)
+def test_more_lie_in_directories_by_their_place(
+    index: int, topics: int, expected: tuple[str, ...]
+) -> None:
+    assert directories_of(index, topics=topics, end=topics) == expected
+
+
+@given(st.integers(999, 10**9), st.data())
+def test_no_directory_of_directories_holds_more_than_it_may(end: int, data: st.DataObject) -> None:
+    last = directories_of(end - 1, topics=end, end=end)
+    beside = [int(name.split("-")[0]) for name in last]
+    above = [0, *beside]
+    for first, begins, name in zip(beside, above, last, strict=False):
+        size = int(name.split("-")[1]) - first + 1
+        assert (first - begins) // size < 500
+
+
+def test_a_large_run_has_an_index_of_directories_and_each_of_them_its_own(tmp_path: Path) -> None:
+    finished = [(a_result(index), ()) for index in (0, 1, 499, 1200)]
+    finished.append((a_failed_result(700), ()))
+    run = a_run_of(tmp_path / "run", finished, topics=1300)
+    path, _ = export(run, "md", None, force=False)
+
+    found = sorted(str(file.relative_to(path)) for file in path.rglob("*.md"))
+    assert found == [
+        "0000-0499/0000-t0.md",
+        "0000-0499/0001-t1.md",
+        "0000-0499/0499-t499.md",
+        "0000-0499/index.md",
+        "0500-0999/0700-t700.md",
+        "0500-0999/index.md",
+        "1000-1499/1200-t1200.md",
+        "1000-1499/index.md",
+        "index.md",
+    ]
+    index = (path / "index.md").read_text()
+    assert "5 of 1300 topics have a report" in index
+    assert "| [0000-0499](0000-0499/index.md) | 3 | 3 | 0 | 0 |\n" in index
+    assert "| [0500-0999](0500-0999/index.md) | 1 | 0 | 0 | 1 |\n" in index
+    below = (path / "0000-0499" / "index.md").read_text()
+    assert re.findall(r"\]\(([^)]+)\)", below) == [
+        "../index.md", "0000-t0.md", "0001-t1.md", "0499-t499.md"
+    ]  # fmt: skip
 
 
 def test_the_front_matter_says_what_the_row_says(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,37 @@ def test_the_detail_of_a_call_says_why_its_answer_was_rejected_where_the_row_tel
     calls = (a_stored_span(rejected="it held \x1b[31mno list"), a_stored_span())
     detail = detail_of(StoredTopic(result=a_stored_result(), calls=calls, at=Place()))
     assert [each["rejected"] for each in detail["calls"]] == ["it held \\x1b[31mno list", None]
+
+
+def test_a_look_that_is_broken_off_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", [a_topic(index) for index in range(4)])
+    run = Run(path)
+    assert [row.topic_id for row, _ in islice(run.looking(), 2)] == ["t0", "t1"]
+    assert run.standing.totals.rows == 2
+    assert [row.topic_id for row, _ in run.looking()] == ["t2", "t3"]
+    assert run.standing.totals.rows == 4
+
+
+def test_a_topic_that_was_run_again_is_noticed_by_a_look_in_two_parts(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", [a_failed_topic(0), a_topic(1)])
+    run = Run.open(path)
+    assert [topic.result.topic_id for topic in run.topics()] == ["t0", "t1"]
+    again = a_topic(0)
+    append(path, [Told(again.result, again.calls, session=2), a_topic(2)])
+    assert [row.topic_id for row, _ in islice(run.looking(), 1)] == ["t0"]
+    assert run.generation == 0
+    # What was read does not hold any more, so all rows come again.
+    assert [row.topic_id for row, _ in run.looking()] == ["t2", "t0", "t1", "t0", "t2"]
+    assert run.generation == 1
+    assert [told(topic) for topic in run.topics()] == [
+        ("t1", ["plan", "write"]), ("t0", ["plan", "write"]), ("t2", ["plan", "write"]),
+    ]  # fmt: skip
+
+
+def test_a_topic_is_found_again_without_reading_to_the_end(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", [a_topic(index) for index in range(5)])
+    run = Run.open(path)
+    places = [topic.at for topic in run.topics()]
+    traces = (path / "traces.jsonl").read_text().splitlines(keepends=True)
+    (path / "traces.jsonl").write_text("".join(traces[:-1]) + "damaged\n")
+    assert [call.id for call in run.topic_at(places[1]).calls] == ["plan", "write"]

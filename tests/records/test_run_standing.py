@@ -4,9 +4,9 @@ from typing import Any
 
 from records import a_failed_result, a_stored_result, values_of
 
-from harness.domain.completion import Usage
-from harness.domain.run import Failure
-from harness.records.run_standing import Standing
+from harness.domain.completion import Answerer, Usage
+from harness.domain.run import Answered, Failure
+from harness.records.run_standing import RowTotals, Standing
 from harness.records.stored import StoredResult
 
 
@@ -157,3 +157,13 @@ def test_failed_topics_are_counted_by_cause_and_the_first_of_each_is_named() -> 
 def test_a_topic_that_was_run_again_is_a_failure_no_more() -> None:
     standing = standing_of(failed(0), ok(0, session=2))
     assert standing.failures() == ()
+
+
+def test_sums_are_read_back_as_they_were_told() -> None:
+    standing = Standing()
+    other = Answered("mock", "x", Answerer("other/dear"), other=True)
+    usage = Usage(input_tokens=10, output_tokens=20, reasoning_tokens=5, cached_tokens=4, untold=1)
+    standing.add(a_stored_result(0, usage=usage, cost=0.25, answers={other: 2}), 1)
+    standing.add(a_stored_result(1, status="degraded", cost=None), 1)
+    told = standing.totals.rounded()
+    assert RowTotals.from_json(told.as_json()) == told

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
 from browsers import Watched, address_of
 from playwright.sync_api import expect
 from report_runs import a_topic, write_run
+
+from harness.records.run import Run
+from harness.report.columns import Columns
+from harness.report.digest import Digest
 
 TOPICS = 10_000
 INTERACTIVE_S = 4.0
@@ -34,6 +39,23 @@ def failed(row: str) -> str:
     return row.replace('"status":"ok"', '"status":"failed"').replace(
         '"error":null', f'"error":{error}'
     )
+
+
+def test_a_report_holds_some_hundred_bytes_of_a_topic_whatever_it_says(tmp_path: Path) -> None:
+    long = "texts that nobody wants in memory " * 100
+    run = write_run(tmp_path / "run", [a_topic(0, topic=long, output=long)])
+    (topic,) = Run.open(run).topics()
+    digest, held = Digest(), []
+    with (tmp_path / "columns").open("w+b") as file:
+        columns = Columns(file)
+        tracemalloc.start()
+        for count in range(1, 4_001):
+            columns.add(digest.add(topic))
+            if count in (1_000, 4_000):
+                held.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+    # Two calls, three requests: 30 numbers of 8 bytes and 17 events of 10.
+    assert (held[1] - held[0]) / 3_000 < 700
 
 
 def test_ten_thousand_topics_are_there_within_seconds(

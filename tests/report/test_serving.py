@@ -110,7 +110,7 @@ async def test_a_page_and_its_topics(runs: Path) -> None:
             assert "no-store" in answer.headers["Cache-Control"]
             assert answer.headers["Referrer-Policy"] == "no-referrer"
             assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
-        assert page["runs"][0]["topics"]["id"] == ["t0", "t1"]
+        assert [row["id"] for row in page["window"]["rows"]] == ["t0", "t1"]
         async with client.get(f"{address}run/first/{page['runs'][0]['base']}topic/1") as answer:
             assert (await answer.json())["error"]["kind"] == "server"
 
@@ -124,6 +124,94 @@ async def test_two_runs_on_one_page_keep_their_own_topics(runs: Path) -> None:
         for run in page["runs"]:
             async with client.get(f"{place}{run['base']}topic/0") as answer:
                 assert (await answer.json())["id"] == "t0"
+
+
+async def test_a_page_is_sent_the_lines_that_it_draws(tmp_path: Path) -> None:
+    write_run(tmp_path / "runs" / "many", [a_topic(index) for index in range(300)])
+    async with viewed(tmp_path / "runs") as (client, address):
+        place = f"{address}run/many/"
+        async with client.get(place) as answer:
+            window = data_of(await answer.text())["window"]
+        assert [row["id"] for row in window["rows"]] == [f"t{index}" for index in range(100)]
+        assert window["counts"] == {"all": 300, "ok": 300}
+        asked = "rows.json?from=10&most=2&sort=id&down=1&words=t1"
+        async with client.get(place + asked) as answer:
+            found = await answer.json()
+        # t1, t10 to t19 and t100 to t199, from the last.
+        assert (found["wanted"], [row["id"] for row in found["rows"]]) == (111, ["t189", "t188"])
+
+
+async def test_only_what_changed_is_sent_again(runs: Path) -> None:
+    async with viewed(runs) as (client, address):
+        place = f"{address}run/second/"
+        tags = {}
+        async with client.get(f"{place}rows.json?most=9") as answer:
+            tags["rows.json?most=9"] = answer.headers["ETag"]
+        async with client.get(f"{place}data.json") as answer:
+            tags["data.json"] = answer.headers["ETag"]
+            known = (await answer.json())["runs"][0]["made"]
+        for name, tag in tags.items():
+            async with client.get(place + name, headers={"If-None-Match": tag}) as answer:
+                assert (answer.status, await answer.read()) == (304, b"")
+        async with client.get(f"{place}data.json?have={known}") as answer:
+            (run,) = (await answer.json())["runs"]
+            assert not {"series", "steps", "shares", "time", "attempts"} & run.keys()
+            assert run["totals"]["ok"] == 1
+        append(runs / "second", [a_topic(1)])
+        for name, tag in tags.items():
+            async with client.get(place + name, headers={"If-None-Match": tag}) as answer:
+                assert answer.status == 200
+        async with client.get(f"{place}rows.json?most=1") as answer:
+            tag = (await answer.json())["tag"]
+        append(runs / "second", [a_topic(2)])
+        async with client.get(f"{place}rows.json?most=1&have={tag}") as answer:
+            # The first line is as it was, and there are more of them.
+            found = await answer.json()
+            assert ("rows" in found, found["counts"]["all"]) == (False, 3)
+        async with client.get(f"{place}rows.json?most=2&have={tag}") as answer:
+            assert [row["id"] for row in (await answer.json())["rows"]] == ["t0", "t1"]
+        async with client.get(f"{place}data.json?have={known}") as answer:
+            (run,) = (await answer.json())["runs"]
+            assert [step["calls"] for step in run["steps"]] == [3, 3]
+
+
+async def test_a_topic_is_found_by_its_id(runs: Path) -> None:
+    async with viewed(runs) as (client, address):
+        async with client.get(f"{address}run/first/topic.json?id=t1") as answer:
+            found = await answer.json()
+        assert (found["row"]["id"], found["before"], found["after"]) == ("t1", "t0", None)
+        async with client.get(f"{address}run/first/topic.json?id=t7") as answer:
+            assert await answer.json() is None
+
+
+@pytest.mark.parametrize("query", ["sort=x", "status=x", "run=1", "cause=1", "run=1;DROP"])
+async def test_a_query_that_no_page_asks_is_not_answered(runs: Path, query: str) -> None:
+    async with (
+        viewed(runs) as (client, address),
+        client.get(f"{address}run/first/rows.json?{query}") as answer,
+    ):
+        assert answer.status == 404
+
+
+async def test_a_large_run_is_there_at_once_and_events_tell_when_more_of_it_is_read(
+    tmp_path: Path,
+) -> None:
+    """The page comes after one slice; nobody but its events reads the rest."""
+    many = 3_000
+    write_run(tmp_path / "runs" / "large", [a_topic(index) for index in range(many)])
+    async with viewed(tmp_path / "runs") as (client, address):
+        place = f"{address}run/large/"
+        async with client.get(place) as answer:
+            since = data_of(await answer.text())["events"]
+        async with client.get(place + since) as events, asyncio.timeout(60):
+            reading: float | None = 0.0
+            while reading is not None:
+                await next_event(events.content)
+                async with client.get(f"{place}data.json") as answer:
+                    (run,) = (await answer.json())["runs"]
+                reading = run["reading"]
+        assert run["totals"]["ok"] == many
+        assert [step["calls"] for step in run["steps"]] == [many, many]
 
 
 async def test_a_run_that_is_damaged_is_told_of_and_the_others_are_shown(runs: Path) -> None:
@@ -155,8 +243,8 @@ async def test_a_change_is_told_once_and_the_data_have_it(runs: Path) -> None:
             # A look between the writes to two files would see two changes: this is one.
             append_row(runs / "second", topic)
             assert await next_event(events.content) == "event: changed"
-            async with client.get(f"{address}run/second/data.json") as answer:
-                assert (await answer.json())["runs"][0]["topics"]["id"] == ["t0", "t1"]
+            async with client.get(f"{address}run/second/rows.json?most=9") as answer:
+                assert [row["id"] for row in (await answer.json())["rows"]] == ["t0", "t1"]
             quiet = asyncio.ensure_future(next_event(events.content))
             await asyncio.wait([quiet], timeout=10 * LOOK_S)
             assert not quiet.done()

@@ -11,6 +11,8 @@ from report_runs import Told, a_degraded_topic, a_failed_topic, a_topic, digeste
 from harness.domain.completion import Answerer
 from harness.domain.run import Answered
 from harness.engine.stopping import StopKind
+from harness.records.run import Run
+from harness.report.digest import Digest
 from harness.report.summary import history_of, limits_of, state_of, summary_of
 
 
@@ -100,16 +102,12 @@ def test_the_steps_in_numbers(tmp_path: Path) -> None:
 
 
 def test_topics_of_one_cause_know_it(tmp_path: Path) -> None:
-    found = summary(
-        tmp_path,
-        [
-            a_failed_topic(0),
-            a_topic(1),
-            a_failed_topic(2, message="mock answered 500 (trace 9c4e71d0)"),
-        ],
-    )
-    assert [cause["count"] for cause in found["troubles"]["failed"]] == [2]
-    assert found["topics"]["cause"] == [0, -1, 0]
+    alike = a_failed_topic(2, message="mock answered 500 (trace 9c4e71d0)")
+    run = write_run(tmp_path / "run", [a_failed_topic(0), a_topic(1), alike])
+    digest = Digest()
+    lines = [digest.add(topic) for topic in Run.open(run).topics()]
+    assert [cause.count for cause in digest.troubles["failed"].found] == [2]
+    assert [line.cause for line in lines] == [0, -1, 0]
 
 
 @pytest.mark.parametrize("kind", get_args(StopKind))

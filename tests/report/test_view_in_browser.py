@@ -6,17 +6,17 @@ import json
 import re
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from browsers import Watched
-from playwright.sync_api import Browser, expect
+from browsers import Watched, address_of
+from playwright.sync_api import Browser, Page, expect
 from processes import started
-from report_runs import a_topic, append, write_run
+from report_runs import Told, a_failed_topic, a_topic, append, write_run
 
 from harness.records.directory_lock import DirectoryLock
 from harness.runs.live_file import Live, live_to_json
@@ -57,17 +57,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def address(root: Path) -> Iterator[str]:
     with view_of(root) as found:
         yield found
-
-
-A_MOMENT = Live(
-    at=datetime(2026, 12, 1, 3, 12, tzinfo=UTC),
-    session=1,
-    pid=4711,
-    seen=Snapshot(
-        topics=3, finished=0, degraded=0, failed=0, open_topics=3, elapsed_s=1.0, in_flight=0, places=8, maximum=8,
-        refusals=0, paused_s=0.0, calls=0, hit_rate=None, tokens_per_s=None, cost=0.0, unknown_cost=0.0, tokens=0,
-    ),
-)  # fmt: skip
 
 
 def test_a_run_is_followed_to_its_end(watched: Watched, address: str, root: Path) -> None:
@@ -201,3 +190,78 @@ def test_a_page_whose_view_has_ended_says_so_and_keeps_what_it_knew(
         expect(page.locator(".offline")).to_be_hidden()
     expect(page.locator(".offline")).to_contain_text("The view has ended")
     expect(page.locator("#count")).to_have_text("1 topic")
+
+
+def odd_lines() -> list[Told]:
+    """Topics whose order is not that of their text, or of anything else."""
+    ids = ["t10", "t9", "T2", "\u00e9clair", "zoo", "10", "9", "t1"]
+    costs = [0.5, None, 0.25, 0.5, 2.0, 0.0, None, 1.0]
+    topics = []
+    for index, (topic_id, cost) in enumerate(zip(ids, costs, strict=True)):
+        make = a_failed_topic if index % 3 == 2 else a_topic
+        topics.append(make(index, topic_id=topic_id, cost=cost, elapsed_s=float(index % 4)))
+    return topics
+
+
+def lines_of(page: Page) -> list[str]:
+    return page.locator(".topics tbody th a").all_inner_texts()
+
+
+def test_the_view_sorts_and_filters_as_the_page_of_a_file_does(
+    watched: Watched, address: str, root: Path, write: Callable[..., Path]
+) -> None:
+    run = write_run(root / "odd", odd_lines())
+    heads = ["Topic", "Status", "Cost", "Time", "Calls", "Retries", "Tokens out"]
+    found: dict[str, list[list[str]]] = {}
+    for name, place in (("file", address_of(write(run))), ("view", f"{address}run/odd/")):
+        page = watched.open(place)
+        found[name] = [lines_of(page)]
+        for head in heads:
+            button = page.locator(".topics thead button", has_text=head)
+            for direction in ("first", "second"):
+                button.click()
+                expect(page.locator(".topics thead [aria-sort]")).to_contain_text(head)
+                expect(page.locator(".topics thead [aria-sort]")).to_have_attribute(
+                    "aria-sort",
+                    "ascending" if (head == "Topic") == (direction == "first") else "descending",
+                )
+                found[name].append(lines_of(page))
+            button.click()
+            expect(page.locator(".topics thead [aria-sort]")).to_have_count(0)
+        page.click('[data-status="failed"]')
+        expect(page.locator("#count")).to_have_text("2 of 8 topics")
+        found[name].append(lines_of(page))
+        page.click('[data-status="all"]')
+        page.fill("#search", "T1")
+        expect(page.locator("#count")).to_have_text("2 of 8 topics")
+        found[name].append(lines_of(page))
+    assert found["view"] == found["file"]
+    # Not the order of the dataset fifteen times.
+    assert len({tuple(lines) for lines in found["view"]}) > 8
+
+
+def test_a_large_run_is_drawn_as_one_goes_down_and_a_topic_leads_to_those_beside_it(
+    watched: Watched, address: str, root: Path
+) -> None:
+    write_run(root / "many", [a_topic(index) for index in range(1_000)])
+    page = watched.open(f"{address}run/many/")
+    expect(page.locator("#count")).to_have_text("1,000 topics")
+    assert page.locator(".topics tbody tr").count() < 500
+    page.locator(".end").scroll_into_view_if_needed()
+    expect(page.locator(".topics tbody tr").nth(150)).to_be_attached()
+    page.fill("#search", "t99")
+    expect(page.locator("#count")).to_have_text("11 of 1,000 topics")
+    page.locator("#search").press("Enter")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator("#topic h1").first).to_have_text("t990")
+    page.keyboard.press("]")
+    expect(page.locator("#topic h1").first).to_have_text("t991")
+    page.keyboard.press("[")
+    expect(page.locator("#topic h1").first).to_have_text("t990")
+    expect(page.get_by_role("link", name="← Previous")).to_have_attribute("href", "#topic=t99")
+    page.goto(f"{address}run/many/#topic=t500")
+    expect(page.locator("#topic .call")).to_have_count(2)
+    page.goto(f"{address}run/many/#topic=nobody")
+    expect(page.locator("#topic")).to_contain_text("No finished topic has the id")
+    assert watched.quiet(address.rsplit("/", 2)[0])

@@ -1,7 +1,7 @@
 // The numbers of two runs, side by side, with what changed from the first to the second.
 
 function comparison(runs) {
-  const [before, after] = runs.map(metrics);
+  const [before, after] = runs.map((run) => metrics(run, runs.some(isBeingRead)));
   const heads = runs.map((run) => h("th", { scope: "col" }, letterOf(run), run.name));
   const head = h("tr", null, h("td"), heads, h("th", { scope: "col" }, "Change"));
   const rows = before.map((metric, place) => comparedRow(metric, after[place]));

@@ -50,9 +50,14 @@ function notices() {
   });
 }
 
-function noticesOf({ state, totals, money, answerers }) {
+function noticesOf(run) {
+  const { state, totals, money, answerers, reading } = run;
   const finished = show.plural(totals.rows, "topic");
   const notices = [
+    [
+      isBeingRead(run),
+      `The run is being read: ${show.percent(reading)} so far. Times, steps and curves follow when all calls are read.`,
+    ],
     [
       state.tone === "busy",
       data.live

@@ -10,8 +10,15 @@ const BOUNDS = {
  * Each with its label and value, what stands under it, and the parts of a bar (`[name, colour, number]`). `number` is
  * what two runs are compared by, `better` whether more (1) or less (-1) of it is good news.
  */
-function metrics(run) {
-  return [topicsOf, wallOf, speedUpOf, costOf, tokensOf, cacheOf, failuresOf, limitOf].map((metric) => metric(run));
+function metrics(run, beingRead = isBeingRead(run)) {
+  const rows = [topicsOf, costOf, tokensOf, cacheOf];
+  const all = [topicsOf, wallOf, speedUpOf, costOf, tokensOf, cacheOf, failuresOf, limitOf];
+  return (beingRead ? rows : all).map((metric) => metric(run));
+}
+
+/** Whether the view has not read all of the run yet, so that the numbers over all calls are still to come. */
+function isBeingRead(run) {
+  return typeof run.reading === "number";
 }
 
 function topicsOf({ totals }) {

@@ -53,7 +53,10 @@ function figure(name, title, words, make) {
     const made = data.runs.some((run) => run.series.t.length) ? make(data.runs) : null;
     clear();
     if (!made) {
-      place.append(h("p", { class: "empty" }, "Nothing to draw yet: no request has come back, or no cost is known."));
+      const words = data.runs.some(isBeingRead)
+        ? "To be drawn when all calls are read."
+        : "Nothing to draw yet: no request has come back, or no cost is known.";
+      place.append(h("p", { class: "empty" }, words));
       return;
     }
     const cursor = { drag: { x: true, y: false }, ...made.options.cursor };

@@ -13,21 +13,22 @@ const KEYS = [
 const data = dataOf("data");
 adopt(data.runs);
 
-const table = new TopicTable();
-const sections = [
+const table = new TopicTable(data.live ? new ServedTopics(data.window) : new FileTopics());
+const summary = [
   header(),
   numbers(),
   troubles((...cause) => table.showCause(...cause)),
   plotSection(),
   stepsTable(),
-  table,
 ];
+const sections = [...summary, table];
 const offline = offlineNote();
 const home = h("main", { id: "home" }, ...sections.map((one) => one.element), footer());
 const view = new TopicView(table, goHome);
 const help = helpDialog();
 let scrolled = 0;
 let last = null;
+let known = null; // the tag of the numbers that the page has
 
 byId("app").append(
   ...(data.live ? [h("nav", { class: "crumbs" }, h("a", { href: data.home }, "← All runs"))] : []),
@@ -78,9 +79,11 @@ function goHome() {
   route();
 }
 
-function goBeside(by) {
-  const next = opened() === null ? undefined : table.beside(opened(), by);
-  if (next !== undefined) location.hash = linkTo(next);
+async function goBeside(by) {
+  const here = opened();
+  const found = here === null ? undefined : await table.find(here);
+  const next = by < 0 ? found?.before : found?.after;
+  if (next !== undefined && opened() === here) location.hash = linkTo(next);
 }
 
 function footer() {
@@ -138,9 +141,15 @@ function press(event) {
 }
 
 async function refetch() {
-  const answer = await fetch(data.source, { cache: "no-store" });
+  const answer = await asked(`${data.source}?have=${data.runs.map((run) => run.made)}`, known);
   if (answer.status === 404) offline.set(true, "The run's directory is gone");
-  if (!answer.ok) return;
-  adopt((await answer.json()).runs);
-  keepingFocus(() => sections.forEach((one) => one.update()));
+  if (answer.ok) {
+    known = answer.headers.get("ETag");
+    const { runs } = await answer.json();
+    // What was not sent is as it was.
+    adopt(runs.map((run, number) => ({ ...data.runs[number], ...run })));
+    keepingFocus(() => summary.forEach((one) => one.update()));
+  }
+  if (answer.ok || answer.status === 304) table.update();
+  if (view.missing) route();
 }

@@ -21,14 +21,20 @@ function topicRows(runs) {
   return [...rows.values()];
 }
 
-/** What a run's column says of a topic; null where the run has no row of it. */
+/** What a run's column says of a topic; null where the run has no row of it. A row of the view has its cells. */
 function valueOf(row, number, column) {
+  if (row.cells) return row.cells[number]?.[column] ?? null;
   const place = row.places[number];
   return place < 0 ? null : data.runs[number].topics[column][place];
 }
 
 function statusOf(row, number) {
   return valueOf(row, number, "status") ?? "missing";
+}
+
+/** Whether a run has a row of the topic. */
+function hasRow(row, number) {
+  return valueOf(row, number, "status") !== null;
 }
 
 /** Whether two runs tell this topic apart. */

@@ -3,14 +3,14 @@
 const BLOCKS_KEPT = 12;
 const unpacked = new Map();
 
-/** The detail of the topic at this place of a run. */
-async function detailOf(number, place) {
-  const run = data.runs[number];
+/** The detail of a topic in a run. */
+async function detailOf(row, number) {
   if (data.live) {
-    const answer = await fetch(`${run.base}topic/${run.topics.index[place]}`, { cache: "no-store" });
+    const answer = await asked(`${data.runs[number].base}topic/${row.cells[number].order}`);
     if (!answer.ok) throw new Error(await answer.text());
     return answer.json();
   }
+  const place = row.places[number];
   const block = await blockOf(`block-${number}-${Math.floor(place / data.topics_a_block)}`);
   return block[place % data.topics_a_block];
 }

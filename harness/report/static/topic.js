@@ -12,15 +12,19 @@ class TopicView {
   /** Show a topic, and a call of it where one is named. */
   async open(id, callId, letter) {
     const turn = ++this.turn;
-    const row = this.table.find(id);
     this.element.hidden = false;
-    if (!row) return this.say(id, `No finished topic has the id “${id}” in this page.`);
     if (this.content.dataset.topic !== id) this.say(id, "Opening…");
-    const details = await Promise.all(row.places.map(detailOrProblem));
+    const found = await this.table.find(id).catch(problemOf);
+    if (turn !== this.turn) return;
+    this.missing = !found;
+    if (!found) return this.say(id, `No finished topic has the id “${id}” in this page.`);
+    if (found.problem) return this.say(id, `The topic cannot be shown: ${found.problem}`);
+    this.found = found;
+    const details = await Promise.all(data.runs.map((_, number) => detailOrProblem(found.row, number)));
     // Another one may have been opened, or all left, while this one came.
     if (turn !== this.turn) return;
     this.content.dataset.topic = id;
-    this.content.replaceChildren(this.bar(id), topicTitle(row, details), topicColumns(details));
+    this.content.replaceChildren(this.bar(id), topicTitle(found.row, details), topicColumns(details));
     this.element.querySelector("h1").focus({ preventScroll: true });
     if (callId) this.showCall(callId, letter || data.runs[0].letter);
     else scrollTo(0, 0);
@@ -28,12 +32,15 @@ class TopicView {
 
   close() {
     this.turn += 1;
+    this.missing = false;
+    this.found = null;
     this.element.hidden = true;
     delete this.content.dataset.topic;
     this.content.replaceChildren();
   }
 
   say(id, words) {
+    this.found = null;
     this.content.replaceChildren(this.bar(id), h("p", { class: "empty" }, words));
   }
 
@@ -54,23 +61,21 @@ class TopicView {
       this.goHome();
     });
     const copy = copyButton(linkTo(id), "Copy a link to this topic");
-    const beside = [this.beside(id, -1, "← Previous"), this.beside(id, 1, "Next →")];
+    const beside = [this.linkTo(this.found?.before, "← Previous"), this.linkTo(this.found?.after, "Next →")];
     return h("nav", { class: "crumbs", "aria-label": "Topic" }, home, h("span", { class: "grow" }), ...beside, copy);
   }
 
-  beside(id, by, words) {
-    const next = this.table.beside(id, by);
+  linkTo(next, words) {
     const attributes = next === undefined ? { "aria-disabled": "true", class: "off" } : { href: linkTo(next) };
     return h("a", attributes, words);
   }
 }
 
-/** The detail of a topic at its place in a run; null where it has none, and the problem where it cannot be had. */
-async function detailOrProblem(place, number) {
-  if (place < 0) return null;
-  try {
-    return await detailOf(number, place);
-  } catch (error) {
-    return { problem: String(error.message || error) };
-  }
+/** The detail of a topic in a run; null where it has none, and the problem where it cannot be had. */
+async function detailOrProblem(row, number) {
+  return hasRow(row, number) ? detailOf(row, number).catch(problemOf) : null;
+}
+
+function problemOf(error) {
+  return { problem: String(error.message || error) };
 }

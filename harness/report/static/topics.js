@@ -1,4 +1,4 @@
-// The table of topics: searched, filtered and sorted in memory, and drawn a screenful at a time.
+// The table of topics: searched, filtered and sorted by its source, and drawn a screenful at a time.
 
 const FIRST_ROWS = 100;
 const MORE_ROWS = 300;
@@ -29,15 +29,22 @@ function cell(column, words, run, ...content) {
   return h("td", { class: `col-${column}`, "data-label": labelOf(words, run) }, ...content);
 }
 
+/** The words for a number of a topic; retries are known when the view has read the topic's calls. */
+function wordsOf(row, number, column, words) {
+  const value = valueOf(row, number, column);
+  return value === null && column !== "cost" ? "–" : words(value);
+}
+
 class TopicTable {
-  constructor() {
+  constructor(source) {
+    this.source = source;
     this.two = data.runs.length > 1;
     this.numbers = NUMBERS.slice(0, this.two ? 2 : undefined);
-    this.filter = { status: "all", cause: null, words: [] };
-    this.order = { column: "order", run: 0, down: false };
-    this.all = [];
+    this.query = { status: "all", cause: null, words: [], order: { column: "order", run: 0, down: false } };
     this.rows = [];
-    this.drawn = 0;
+    this.wanted = 0;
+    this.sought = 0; // so many lines were asked for
+    this.counts = { all: 0 };
     this.build();
     this.growWhenNear();
     beforePrint.add(() => this.drawForPrint());
@@ -69,61 +76,78 @@ class TopicTable {
 
   /** Show what the runs say now, with the same search, filter and order. */
   update() {
-    this.all = topicRows(data.runs);
-    this.refresh(this.drawn);
+    this.load(Math.max(this.rows.length, this.sought));
   }
 
-  refresh(atLeast = 0) {
-    this.rows = sorted(
-      this.all.filter((row) => isWanted(row, this.filter)),
-      this.order,
-    );
-    this.drawn = 0;
-    this.body.replaceChildren();
-    this.draw(Math.max(FIRST_ROWS, atLeast));
-    const all = show.plural(this.all.length, "topic");
-    this.count.textContent = this.rows.length === this.all.length ? all : `${show.count(this.rows.length)} of ${all}`;
+  /** Show other topics, or in another order; `then` is called when they are there. */
+  ask(change, then) {
+    this.query = { ...this.query, ...change };
+    this.sought = 0;
+    this.load(0, then);
+  }
+
+  load(atLeast, then) {
+    this.source.window(this.query, 0, Math.max(FIRST_ROWS, atLeast), (found) => {
+      keepingFocus(() => this.show(found));
+      then?.();
+    });
+  }
+
+  show({ wanted, counts, rows }) {
+    if (rows !== this.rows) this.body.replaceChildren(...rows.map((row) => this.line(row)));
+    Object.assign(this, { wanted, counts, rows });
+    const more = data.runs.some((run) => run.rows_read === false) ? " so far" : "";
+    const all = `${show.plural(counts.all, "topic")}${more}`;
+    this.count.textContent = wanted === counts.all ? all : `${show.count(wanted)} of ${all}`;
     this.drawHead();
     this.drawFilters();
-    if (!this.rows.length) {
-      const words = this.all.length ? "No topic fits." : "No topic is finished yet.";
+    this.body.querySelector(".none")?.remove();
+    if (!rows.length) {
+      const words = counts.all ? "No topic fits." : "No topic is finished yet.";
       this.body.append(h("tr", { class: "none" }, h("td", { colspan: this.head.childElementCount }, words)));
     }
   }
 
-  draw(most) {
-    const until = Math.min(this.rows.length, this.drawn + most);
-    this.body.append(...this.rows.slice(this.drawn, until).map((row) => this.line(row)));
-    this.drawn = until;
+  more(most) {
+    const { query } = this;
+    const from = this.rows.length;
+    this.sought = from + most;
+    this.source.window(query, from, most, ({ rows }) => {
+      if (query !== this.query || from !== this.rows.length) return;
+      this.rows = [...this.rows, ...rows];
+      this.body.append(...rows.map((row) => this.line(row)));
+    });
   }
 
   growWhenNear() {
     const near = (seen) => {
-      if (seen.some((one) => one.isIntersecting) && this.drawn < this.rows.length) this.draw(MORE_ROWS);
+      if (seen.some((one) => one.isIntersecting) && this.rows.length < this.wanted) this.more(MORE_ROWS);
     };
     new IntersectionObserver(near, { rootMargin: "600px" }).observe(this.end);
   }
 
   drawForPrint() {
-    if (this.drawn < PRINTED_ROWS) this.draw(PRINTED_ROWS - this.drawn);
-    const rest = this.rows.length > this.drawn;
-    const words = `Printed are the first ${show.count(this.drawn)} of ${show.count(this.rows.length)} topics.`;
+    // What a server has to be asked for comes too late for this print.
+    if (this.rows.length < Math.min(PRINTED_ROWS, this.wanted)) this.more(PRINTED_ROWS - this.rows.length);
+    const rest = this.wanted > this.rows.length;
+    const words = `Printed are the first ${show.count(this.rows.length)} of ${show.count(this.wanted)} topics.`;
     this.printed.textContent = rest ? words : "";
   }
 
   line(row) {
     const cells = data.runs.flatMap((run, number) => {
       const status = statusOf(row, number);
-      const missing = row.places[number] < 0;
+      const missing = !hasRow(row, number);
       return [
         cell("status", "Status", run, h("span", { class: `status ${status}` }, status)),
         ...this.numbers.map(([column, label, words]) =>
-          cell(column, label, run, missing ? "–" : words(valueOf(row, number, column))),
+          cell(column, label, run, missing ? "–" : wordsOf(row, number, column, words)),
         ),
       ];
     });
     if (this.two) {
-      const words = row.places.includes(-1) ? "only in one" : differs(row) ? "differs" : "same";
+      const inBoth = hasRow(row, 0) && hasRow(row, 1);
+      const words = !inBoth ? "only in one" : differs(row) ? "differs" : "same";
       cells.push(h("td", { class: "muted", "data-label": "Output" }, words));
     }
     const link = h("a", { href: linkTo(row.id) }, row.id);
@@ -146,14 +170,15 @@ class TopicTable {
   }
 
   headCell(words, kind, run, column) {
-    const active = column !== null && this.order.column === column && this.order.run === run;
-    const direction = this.order.down ? "descending" : "ascending";
+    const { order } = this.query;
+    const active = column !== null && order.column === column && order.run === run;
+    const direction = order.down ? "descending" : "ascending";
     const cell = h("th", { scope: "col", class: `col-${kind}`, "aria-sort": active ? direction : null });
     if (column === null) {
       cell.append(words);
       return cell;
     }
-    const arrow = h("span", { class: "arrow", "aria-hidden": "true" }, active ? (this.order.down ? "↓" : "↑") : "");
+    const arrow = h("span", { class: "arrow", "aria-hidden": "true" }, active ? (order.down ? "↓" : "↑") : "");
     cell.append(h("button", { type: "button", onclick: () => this.sortBy(run, column) }, words, arrow));
     return cell;
   }
@@ -161,23 +186,22 @@ class TopicTable {
   /** Numbers begin with the largest; the second time it is turned round, the third time the dataset's order is back. */
   sortBy(run, column) {
     const first = column !== "id";
-    const { order } = this;
-    if (order.column !== column || order.run !== run) this.order = { column, run, down: first };
-    else if (order.down === first) this.order = { column, run, down: !first };
-    else this.order = { column: "order", run: 0, down: false };
-    this.refresh();
-    this.head.querySelector("[aria-sort] button")?.focus();
+    let { order } = this.query;
+    if (order.column !== column || order.run !== run) order = { column, run, down: first };
+    else if (order.down === first) order = { column, run, down: !first };
+    else order = { column: "order", run: 0, down: false };
+    this.ask({ order }, () => this.head.querySelector("[aria-sort] button")?.focus());
   }
 
   drawFilters() {
-    const counts = statusCounts(this.all);
+    const { counts } = this;
     const names = ["all", ...STATUSES, "missing", "differs"].filter((name) => name === "all" || counts[name]);
     const buttons = names.map((name) => {
-      const pressed = String(this.filter.status === name);
+      const pressed = String(this.query.status === name);
       const attributes = { type: "button", class: "filter", "aria-pressed": pressed, "data-status": name };
       return h(
         "button",
-        { ...attributes, onclick: () => this.show(name) },
+        { ...attributes, onclick: () => this.showStatus(name) },
         name,
         h("small", null, show.count(counts[name])),
       );
@@ -186,28 +210,25 @@ class TopicTable {
   }
 
   searchFor(text) {
-    this.filter.words = text.toLowerCase().split(/\s+/);
-    this.refresh();
+    this.ask({ words: text.toLowerCase().split(/\s+/) });
   }
 
   /** Only topics of this status. */
-  show(status) {
-    this.filter = { ...this.filter, status, cause: null };
+  showStatus(status) {
     this.cause.hidden = true;
-    this.refresh();
-    this.filters.querySelector(`[data-status="${status}"]`)?.focus();
+    this.ask({ status, cause: null }, () => this.filters.querySelector(`[data-status="${status}"]`)?.focus());
   }
 
   /** Only the topics of one cause; goes there. */
   showCause(run, status, number, cause) {
     this.search.value = "";
-    this.filter = { status, words: [], cause: { run: data.runs.indexOf(run), status, number } };
-    const all = h("button", { type: "button", class: "quiet", onclick: () => this.show("all") }, "Show all");
+    const all = h("button", { type: "button", class: "quiet", onclick: () => this.showStatus("all") }, "Show all");
     this.cause.replaceChildren(`Only: ${status}, ${kindOf(cause.kind)} `, all);
     this.cause.hidden = false;
-    this.refresh();
-    this.element.scrollIntoView({ block: "start" });
-    this.body.querySelector("a")?.focus({ preventScroll: true });
+    this.ask({ status, words: [], cause: { run: data.runs.indexOf(run), status, number } }, () => {
+      this.element.scrollIntoView({ block: "start" });
+      this.body.querySelector("a")?.focus({ preventScroll: true });
+    });
   }
 
   /** Move the focus by so many rows; from outside of the table to its first. */
@@ -219,14 +240,9 @@ class TopicTable {
     next?.scrollIntoView({ block: "nearest" });
   }
 
-  /** The id of the topic so many rows from this one, as the table is filtered and sorted now. */
-  beside(id, by) {
-    const here = this.rows.findIndex((row) => row.id === id);
-    return here < 0 ? undefined : this.rows[here + by]?.id;
-  }
-
+  /** A topic, and the ids of those beside it, as the table is filtered and sorted now; undefined if there is none. */
   find(id) {
-    return this.all.find((row) => row.id === id);
+    return this.source.find(id, this.query);
   }
 
   linkOf(address) {

@@ -6,7 +6,9 @@ function troubles(choose) {
   const update = () => {
     const found = data.runs.flatMap((run) =>
       ["failed", "degraded"].flatMap((status) =>
-        run.troubles[status].map((cause, number) => ({ run, status, cause, number })),
+        run.troubles[status]
+          .map((cause, number) => ({ run, status, cause, number }))
+          .filter(({ cause }) => cause.count > 0),
       ),
     );
     element.hidden = !found.length;
