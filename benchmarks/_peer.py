@@ -156,8 +156,8 @@ def select(base_url: str, stream: bool, directory: str) -> Ask:
 
 CLIENTS: dict[str, Callable[[str, bool, str], Ask]] = {
     "raw aiohttp": raw_aiohttp,
-    "openai, default client": openai_default,
-    "openai, aiohttp client": openai_aiohttp,
+    "openai default client": openai_default,
+    "openai on aiohttp": openai_aiohttp,
     "dspy": dspy,
     "litellm": litellm,
     "inspect_ai": inspect_ai,

@@ -35,8 +35,8 @@ OURS = "harness run"
 
 PACKAGES = {
     "raw aiohttp": (),
-    "openai, default client": (),
-    "openai, aiohttp client": (),
+    "openai default client": (),
+    "openai on aiohttp": (),
     "SELECT and json.loads": (),
     "dspy": ("dspy==3.4.1",),
     "litellm": ("litellm==1.110.2", "diskcache==5.6.3"),
@@ -62,7 +62,7 @@ class Kind:
 def kinds_of(options: argparse.Namespace) -> list[Kind]:
     """The three tables."""
     library = ["dspy", "litellm", "inspect_ai", "langchain-openai"]
-    sdk = ["openai, default client", "openai, aiohttp client"]
+    sdk = ["openai default client", "openai on aiohttp"]
     return [
         Kind(
             title=f"Plain calls, {options.in_flight} in flight",

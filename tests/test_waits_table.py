@@ -15,7 +15,7 @@ from harness.bench.measured import measured_from_span
 from harness.bench.words import story_of
 from harness.domain.completion import FailedAttempt, Served
 from harness.domain.policy import Limits
-from harness.domain.waits import BACKOFF, HELD, WAITS, Wait, Waits
+from harness.domain.waits import BACKOFF, HELD, IN_ORDER, WAITS, Wait, Waits
 from harness.exports.columns import CALLS, record
 from harness.records.chrome_trace import Timeline
 from harness.records.codec import served_to_json
@@ -31,6 +31,8 @@ from harness.timing.bounds import bound_of
 from harness.timing.losses import CAUSES, losses_of
 
 SCHEMA = Path(__file__).parent.parent / "docs" / "schemas" / "traces.row.schema.json"
+DOCS = SCHEMA.parent.parent
+ENGINE = Path(__file__).parent.parent / "harness" / "engine"
 STYLES = Path(__file__).parent.parent / "harness" / "report" / "static" / "topic.css"
 
 each_wait = pytest.mark.parametrize("wait", WAITS, ids=[wait.field for wait in WAITS])
@@ -59,7 +61,7 @@ def a_call_after_failing(wait: Wait) -> StoredSpan:
 
 def test_the_table_has_a_row_for_each_field_and_no_other() -> None:
     assert [wait.field for wait in WAITS] == [field.name for field in fields(Waits)]
-    assert len({wait.order for wait in (*WAITS, BACKOFF)}) == len(WAITS) + 1
+    assert BACKOFF.field not in {wait.field for wait in WAITS}
 
 
 @each_wait
@@ -149,3 +151,15 @@ def test_a_simulation_adds_up_what_held_requests_and_backoff() -> None:
         Served(failures=(FailedAttempt(number=1, kind="server", message="no", backoff_s=2.0),))
     )
     assert sums.seconds == {wait.field: 2.0 for wait in SIMULATED_WAITS}
+
+
+def test_each_kind_has_its_place_in_the_order_of_an_attempt() -> None:
+    assert sorted(wait.field for wait in IN_ORDER) == sorted(wait.field for wait in WAITS)
+
+
+@each_wait
+def test_a_wait_is_documented_and_some_layer_fills_it(wait: Wait) -> None:
+    telemetry = (DOCS / "telemetry.md").read_text()
+    assert f"`.{wait.attribute}`" in telemetry or f"`harness.wait.{wait.attribute}`" in telemetry
+    assert f"`{wait.cause}`" in (DOCS / "benchmarks.md").read_text()
+    assert any(f"{wait.field}=" in file.read_text() for file in ENGINE.glob("*.py"))

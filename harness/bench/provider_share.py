@@ -10,6 +10,7 @@ from harness.bench.bench_report import ProviderFigures
 from harness.bench.description import Met
 from harness.bench.measured import Measured
 from harness.domain.policy import Limits
+from harness.domain.waits import AWAY, PACED
 from harness.records.run import Run
 from harness.simulation.refusals import Flights, explained, shown_limit
 from harness.timing.bounds import bound_of
@@ -71,4 +72,5 @@ def _waits_of(calls: Sequence[Measured]) -> float:
     """Return the seconds that calls waited because of the provider: it was away, or asked for a
     pause or a pace.
     """
-    return math.fsum(call.times.outage_s + call.times.paced_s for call in calls)
+    waits = [wait.field for wait in (*AWAY, PACED)]
+    return math.fsum(getattr(call.times, field) for call in calls for field in waits)

@@ -13,7 +13,7 @@ from harness.cli.live.lines import (
     causes_words,
     endpoint_words,
     held_words,
-    money_words,
+    money_line,
     time_words,
     waits_words,
 )
@@ -142,7 +142,7 @@ def _live_fields(live: Live, caps: _Caps, now: datetime) -> list[Field]:
     fields += [Field("endpoint", words) for words in endpoint_words(seen)]
     if seen.causes:
         fields.append(Field("failing", causes_words(seen)))
-    fields += [Field("cost", money_words(seen, caps)), Field("time", time_words(seen))]
+    fields += [Field("cost", money_line(seen, caps)), Field("time", time_words(seen))]
     if seen.stopping is not None:
         fields.append(Field("stopping", seen.stopping))
     silent_s = (now - live.at).total_seconds()

@@ -49,22 +49,22 @@ class Waits:
 class Wait:
     """One kind of wait.
 
-    `field` is its name in `Waits` and in rows. `order` says when one attempt meets it, the smallest
-    first. `words` name it in a timeline, on the page and in a simulation; `meaning` explains it in
-    an export. `attribute` is the last part of its name in telemetry; kinds of the same name are
-    added up there.
+    `field` is its name in `Waits` and in rows. `words` name it in a timeline, on the page and in a
+    simulation; `meaning` explains it in an export. `attribute` is the last part of its name in
+    telemetry; kinds of the same name are added up there.
 
     `cause` is what `losses` lays the idle time to that it leaves; `lost` and `lost_to` are the
     words for that cause, in a list and in the sentence "3 s was lost to …" (`{in_flight}` and
     `{per_run}` are filled in). They are empty where the cause has words elsewhere.
 
     `colour` is the class of its bar on the page, "" for none. `is_held`: the request could not
-    leave, so it lies before it; else it is work around the request. `is_sparse`: rows, and reports
-    of losses, have it only where there was one, as all that came later than the format of the rows.
+    leave, so it lies before it; else it is work around the request. `is_away`: the provider was
+    away or not ready, so the attempt that failed before it asked in vain. `is_sparse`: rows, and
+    reports of losses, have it only where there was one, as all that came later than the format of
+    the rows.
     """
 
     field: str
-    order: int
     words: str
     meaning: str
     attribute: str
@@ -73,13 +73,13 @@ class Wait:
     lost_to: str = ""
     colour: Colour = "wait"
     is_held: bool = True
+    is_away: bool = False
     is_sparse: bool = True
 
 
 WAITS = (
     Wait(
         field="queued_run_s",
-        order=2,
         words="waits for a slot in its topic",
         meaning="Seconds waited for a slot in its topic.",
         attribute="queue",
@@ -90,7 +90,6 @@ WAITS = (
     ),
     Wait(
         field="queued_s",
-        order=4,
         words="waits for a slot",
         meaning="Seconds waited for a slot among all calls.",
         attribute="queue",
@@ -101,7 +100,6 @@ WAITS = (
     ),
     Wait(
         field="paced_s",
-        order=5,
         words="paced",
         meaning="Seconds waited for requests or tokens per minute.",
         attribute="pace",
@@ -112,7 +110,6 @@ WAITS = (
     ),
     Wait(
         field="budget_s",
-        order=1,
         words="waits for the budget",
         meaning="Seconds waited for money that other calls held.",
         attribute="budget",
@@ -123,7 +120,6 @@ WAITS = (
     ),
     Wait(
         field="outage_s",
-        order=3,
         words="waits for a provider that is away",
         meaning="Seconds waited for a provider that was away.",
         attribute="outage",
@@ -131,10 +127,10 @@ WAITS = (
         lost="waiting for a provider that was away, and asking it in vain",
         lost_to="a provider that was away",
         colour="outage",
+        is_away=True,
     ),
     Wait(
         field="stored_s",
-        order=6,
         words="cache and journal",
         meaning="Seconds spent on the cache.",
         attribute="store",
@@ -148,7 +144,6 @@ WAITS = (
 
 BACKOFF = Wait(
     field="backoff_s",
-    order=7,
     words="backoff",
     meaning="Seconds slept between attempts.",
     attribute="backoff",
@@ -165,5 +160,14 @@ belongs to none.
 HELD = tuple(wait for wait in WAITS if wait.is_held)
 """Those that keep a request from leaving."""
 
-IN_ORDER = tuple(sorted(WAITS, key=lambda wait: wait.order))
+AWAY = tuple(wait for wait in WAITS if wait.is_away)
+"""Those for a provider that was away or not ready."""
+
+_MET = ("budget_s", "queued_run_s", "outage_s", "queued_s", "paced_s", "stored_s")
+_BY_FIELD = {wait.field: wait for wait in WAITS}
+
+PACED = _BY_FIELD["paced_s"]
+"""The wait for the pace, which a provider may ask for."""
+
+IN_ORDER = tuple(_BY_FIELD[field] for field in _MET)
 """Every kind, in the order in which an attempt meets them."""

@@ -39,7 +39,7 @@ _ROUNDED = 2
 """Rows tell times to the microsecond: what is so near in their sums was at one instant."""
 
 # Our own waits, those for the provider, and what is work.
-_WAITS = sorted(IN_ORDER, key=lambda wait: (not wait.is_held, wait.colour == "outage"))
+_WAITS = sorted(IN_ORDER, key=lambda wait: (not wait.is_held, wait.is_away))
 
 
 class Timeline:

@@ -19,7 +19,7 @@ from harness.report.markdown import Node, tree_of
 from harness.text.safe import terminal_safe
 
 # As the page draws them: the provider's first.
-_WAITS = sorted(IN_ORDER, key=lambda wait: wait.colour != "outage")
+_WAITS = sorted(IN_ORDER, key=lambda wait: not wait.is_away)
 
 
 def detail_of(topic: StoredTopic) -> dict[str, Any]:

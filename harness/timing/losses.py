@@ -21,7 +21,7 @@ from operator import itemgetter
 from typing import TypeAlias
 
 from harness.domain.policy import Limits
-from harness.domain.waits import BACKOFF, HELD, IN_ORDER, WAITS, Waits
+from harness.domain.waits import AWAY, BACKOFF, HELD, IN_ORDER, WAITS, Waits
 from harness.timing.bounds import Bound, CallTimes
 
 Cause: TypeAlias = str
@@ -49,7 +49,7 @@ State: TypeAlias = str
 """
 
 _HOLDING: Mapping[State, Cause] = {
-    "attempts": "attempts", "probing": "outage", "provider": "provider", "storing": "own_code",
+    "attempts": "attempts", "probing": AWAY[0].cause, "provider": "provider", "storing": "own_code",
 }  # fmt: skip
 _WAITING: Mapping[State, Cause] = {
     **{wait.cause: wait.cause for wait in (*HELD, BACKOFF)}, "between": "own_code",
@@ -185,8 +185,9 @@ def _in_vain(following: Waits) -> State:
 
     Where the provider was waited for afterwards, it was away already.
     """
-    if following.outage_s > _TOLD_S:
-        return "probing"
+    for wait in AWAY:
+        if getattr(following, wait.field) > _TOLD_S:
+            return "probing"
     return "attempts"
 
 

@@ -24,7 +24,7 @@ from harness.cli.live.lines import (
     endpoint_words,
     held_words,
     line_of,
-    money_words,
+    money_line,
     time_words,
     topics_words,
 )
@@ -159,15 +159,15 @@ def test_what_holds_back_all_calls_is_said_in_a_place_of_its_own() -> None:
 
 
 def test_the_money_is_told_against_the_budget() -> None:
-    assert money_words(a_glance(tokens_per_s=1234.4), settings()) == "$0.0123 spent, 1,234 tokens/s"
-    assert money_words(a_glance(), settings(budget=2.5)) == "$0.012 of $2.50 spent"
+    assert money_line(a_glance(tokens_per_s=1234.4), settings()) == "$0.0123 spent, 1,234 tokens/s"
+    assert money_line(a_glance(), settings(budget=2.5)) == "$0.012 of $2.50 spent"
     assert (
-        money_words(a_glance(), settings(budget_tokens=10_000))
+        money_line(a_glance(), settings(budget_tokens=10_000))
         == "$0.0123 spent, 9,000 of 10,000 tokens"
     )
     unknown = a_glance(cost=0.5, unknown_cost=0.25)
     assert (
-        money_words(unknown, settings())
+        money_line(unknown, settings())
         == "$0.2500 spent, at most $0.2500 more for what was not told"
     )
 
@@ -181,7 +181,7 @@ def test_what_is_spent_not_told_and_to_come_adds_up_to_the_end() -> None:
         to_come=Range(low=0.28, likely=0.3004, high=0.33),
     )
     assert (
-        money_words(seen, settings(budget=1.0))
+        money_line(seen, settings(budget=1.0))
         == "$0.410 of $1.00 spent, at most $0.050 more for what was not told, $0.120 held for 3"
         " calls under way, about $0.300 to come ($0.280 to $0.330): about $0.760 in the end"
     )
@@ -194,7 +194,7 @@ def test_the_numbers_add_up_as_they_are_read(
     seen = a_glance(
         cost=spent + untold, unknown_cost=untold, to_come=Range(low=0.0, likely=to_come, high=None)
     )
-    words = money_words(seen, settings(budget=budget))
+    words = money_line(seen, settings(budget=budget))
     read = {
         name: (
             float(found.group(1).replace(",", "")) if (found := re.search(pattern, words)) else 0.0
@@ -213,14 +213,14 @@ def test_the_numbers_add_up_as_they_are_read(
 
 
 def test_a_cost_that_nobody_knows_is_not_zero() -> None:
-    assert money_words(a_glance(cost=0.0, unpriced=True), settings()) == "cost not known"
+    assert money_line(a_glance(cost=0.0, unpriced=True), settings()) == "cost not known"
     assert (
-        money_words(a_glance(unpriced=True), settings())
+        money_line(a_glance(unpriced=True), settings())
         == "$0.0123 spent, calls of unknown cost not counted"
     )
     untold = a_glance(cost=0.0, unpriced=True, tokens=9000, unknown_tokens=8000)
     assert (
-        money_words(untold, settings(budget_tokens=10_000))
+        money_line(untold, settings(budget_tokens=10_000))
         == "cost not known, 9,000 of 10,000 tokens (8,000 of them not told, at most)"
     )
 
@@ -228,10 +228,10 @@ def test_a_cost_that_nobody_knows_is_not_zero() -> None:
 def test_the_money_to_come_is_a_range() -> None:
     seen = a_glance(to_come=Range(low=0.01, likely=0.5, high=1234.5))
     assert (
-        money_words(seen, settings())
+        money_line(seen, settings())
         == "$0.0123 spent, about $0.5000 to come ($0.0100 to $1,234.50)"
     )
-    assert money_words(
+    assert money_line(
         a_glance(to_come=Range(low=0.001, likely=2.0, high=None)), settings()
     ).endswith("($0.0010 to ?)")
 

@@ -123,7 +123,7 @@ def limit_words(seen: Snapshot | EndpointStanding) -> str:
     )
 
 
-def money_words(seen: Snapshot, settings: Caps) -> str:
+def money_line(seen: Snapshot, settings: Caps) -> str:
     """Say what is spent and to come, what the budget is in danger of, and the tokens a second. See
     `money_words.py`.
     """
@@ -181,7 +181,7 @@ def line_of(seen: Snapshot, settings: Caps) -> str:
         parts += [calls_words(seen), *held_words(seen)]
     else:
         parts += [*held_words(seen), calls_words(seen)]
-    parts += [money_words(seen, settings), time_words(seen)]
+    parts += [money_line(seen, settings), time_words(seen)]
     if seen.stopping is not None:
         parts.append(seen.stopping)
     return "; ".join(parts)
