@@ -71,6 +71,12 @@ def _tell_left(path: str) -> None:
     help="Calls at a time before it answers 429.",
 )
 @click.option(
+    "--capacity",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Answers that it works on at a time; the others wait in silence, first come, first served.",
+)
+@click.option(
     "--announce/--silent",
     default=True,
     show_default=True,
@@ -97,6 +103,7 @@ def serve(
     latency: str,
     faults: str,
     concurrency: int | None,
+    capacity: int | None,
     announce: bool,
     rpm: int | None,
     delta_tokens: int,
@@ -114,6 +121,7 @@ def serve(
         latency=Latency.parse(latency),
         faults=FaultPlan.parse(faults),
         concurrency_limit=concurrency,
+        capacity=capacity,
         announce_limit=announce,
         rpm=rpm,
         delta_tokens=delta_tokens,

@@ -47,7 +47,7 @@ from harness.testing.deepseek.response_bytes import (
     stream_frames,
 )
 from harness.testing.deepseek.script import Refuse, Say, Script
-from harness.testing.deepseek.server_state import Gate, PrefixCache, Repeats
+from harness.testing.deepseek.server_state import Gate, Places, PrefixCache, Repeats
 from harness.testing.deepseek.tokens import count_tokens, encoded
 from harness.testing.deepseek.validation import Rejection, parse_chat
 from harness.testing.virtual_time import EPOCH
@@ -121,14 +121,16 @@ class FakeDeepSeek:
     """The server itself, shared by all faces of one event loop.
 
     `concurrency_limit` calls at once, then 429; the text names the number unless `announce_limit`
-    is off. `rpm` bounds the requests of any 60 seconds. `delta_tokens` is the size of a stream's
-    pieces; `splinter` cuts its bytes at arbitrary places. `dialect` "openai": no reasoning, usage
-    in a chunk of its own, every model name accepted. `keys`: the API keys that are known (None:
-    any). `clock` stamps completions and dates (None: with the time that the face tells, and where
-    that tells none, all with the same instant, so that equal runs are equal to the byte).
-    `silence_s` is the time between keep-alives, where a fault sends them. `untidy`: the share of
-    JSON arrays that come fenced or with prose around them. `balance_usd` may be set at any time: at
-    0 every call is refused with 402. `script` rules over invention and plan.
+    is off. `capacity` answers are worked on at a time, and the others wait in silence for their
+    turn, as at a server that queues (None: all are). `rpm` bounds the requests of any 60 seconds.
+    `delta_tokens` is the size of a stream's pieces; `splinter` cuts its bytes at arbitrary places.
+    `dialect` "openai": no reasoning, usage in a chunk of its own, every model name accepted.
+    `keys`: the API keys that are known (None: any). `clock` stamps completions and dates (None:
+    with the time that the face tells, and where that tells none, all with the same instant, so that
+    equal runs are equal to the byte). `silence_s` is the time between keep-alives, where a fault
+    sends them. `untidy`: the share of JSON arrays that come fenced or with prose around them.
+    `balance_usd` may be set at any time: at 0 every call is refused with 402. `script` rules over
+    invention and plan.
 
     `log` keeps the last `log_size` requests, `statuses` counts all of them by status (None: no
     header was ever sent). Raises SettingsError for a `silence_s` or `delta_tokens` that is not
@@ -142,6 +144,7 @@ class FakeDeepSeek:
         latency: Latency | None = None,
         faults: FaultPlan | None = None,
         concurrency_limit: int | None = None,
+        capacity: int | None = None,
         announce_limit: bool = True,
         rpm: int | None = None,
         delta_tokens: int = 1,
@@ -165,6 +168,7 @@ class FakeDeepSeek:
         self.announce_limit = announce_limit
         self.balance_usd = balance_usd
         self.gate = Gate(concurrency=concurrency_limit, rpm=rpm)
+        self._places = None if capacity is None else Places(capacity)
         self.log: deque[Logged] = deque(maxlen=log_size)
         self.statuses: Counter[int | None] = Counter()
         self._delta_tokens = delta_tokens
@@ -244,7 +248,10 @@ class FakeDeepSeek:
         self._note(
             Logged(at_s=now_s, path=path, status=reply.status, digest=digest.hex(), fault=met)
         )
-        pieces = self._sent(reply.pieces, digest)
+        pieces: Iterable[Piece] = self._sent(reply.pieces, digest)
+        # What a fault sends may never end, and takes no place.
+        if met is None:
+            pieces = self._queued(pieces, now_s)
         return Exchange(
             replace(reply, pieces=pieces),
             _HeldSlot(self.gate, self._prefixes, request.user_id, conversation),
@@ -354,6 +361,18 @@ class FakeDeepSeek:
             return coalesced(pieces)
         draws = Draws(digest)
         return splintered(pieces, iter(lambda: draws.between(1, 40), 0))
+
+    def _queued(self, pieces: Iterable[Piece], now_s: float) -> Iterable[Piece]:
+        """Return the pieces behind those of the requests that came before, where there is a
+        queue.
+        """
+        if self._places is None:
+            return pieces
+        sent = list(pieces)
+        wait_s = self._places.wait_s(now_s, takes_s=sum(piece.delay_s for piece in sent))
+        if sent and wait_s:
+            sent[0] = Piece(sent[0].delay_s + wait_s, sent[0].data)
+        return sent
 
     def _note(self, logged: Logged) -> None:
         self.log.append(logged)

@@ -7,6 +7,7 @@ was asked.
 from __future__ import annotations
 
 import hashlib
+import heapq
 from collections import deque
 from typing import Literal
 
@@ -42,6 +43,30 @@ class Gate:
 
     def leave(self) -> None:
         self.in_flight -= 1
+
+
+class Places:
+    """A server that works on `capacity` answers at a time, and queues the others: first come, first
+    served.
+
+    How long an answer takes is known when its request comes, so its place in the queue is a time.
+    A client that hangs up leaves its place taken until its answer would have been whole.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._free_at_s: list[float] = []
+
+    def wait_s(self, now_s: float, *, takes_s: float) -> float:
+        """Take a place for an answer that takes so long; returns the seconds until it is free.
+
+        Requests must come in the order of time.
+        """
+        begins_s = now_s
+        if len(self._free_at_s) == self._capacity:
+            begins_s = max(now_s, heapq.heappop(self._free_at_s))
+        heapq.heappush(self._free_at_s, begins_s + takes_s)
+        return begins_s - now_s
 
 
 BLOCK_TOKENS = 128
