@@ -21,6 +21,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Literal
 
 from harness.domain.completion import Completion
@@ -154,14 +155,21 @@ def trace_id_in(headers: Mapping[str, str]) -> str | None:
 
     It is DeepSeek's trace id, another's request id, or a gateway's of either.
     """
-    for name in _TRACE_HEADERS:
-        if headers.get(name):
+    for name in _trace_headers(tuple(headers)):
+        if headers[name]:
             return headers[name][:200]
-    for names in _TRACE_NAMES:
-        for name, value in headers.items():
-            if value and names.search(name.lower()):
-                return value[:200]
     return None
+
+
+@lru_cache(maxsize=256)
+def _trace_headers(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of these headers that may hold such an id, the likeliest first. A server sends
+    the same headers with each answer.
+    """
+    found = [name for name in _TRACE_HEADERS if name in names]
+    for pattern in _TRACE_NAMES:
+        found += [name for name in names if pattern.search(name.lower())]
+    return tuple(dict.fromkeys(found))
 
 
 def _error(report: Report, text: str, origin: Origin, *, status: int | None) -> CompletionError:

@@ -205,6 +205,8 @@ def _first(usage: JsonObject, names: tuple[str, ...]) -> int:
 
 def _count(value: object) -> int:
     """A count of tokens; a whole number may be written as 100.0."""
+    if type(value) is int:
+        return value if 0 <= value < 2**53 else 0
     amount = amount_of(value)
     if amount is None or amount >= 2**53:
         return 0
