@@ -36,15 +36,18 @@ def write_csv(topics: Iterable[TopicRows], into: Path) -> None:
 
 def cell_text(value: Cell, kind: Kind) -> str:
     """One cell, as it stands between two commas."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return repr(value)
-        case datetime():
-            return iso(value)
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return _quoted(value, kind)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return iso(value)
+    return repr(value)
+
+
+def _quoted(value: str, kind: Kind) -> str:
     # JSON begins with no character of a formula but the minus of a number, and must stay JSON.
     safe = json_safe(value) if kind == "json" else csv_safe(value)
     return '"' + safe.replace('"', '""') + '"'
