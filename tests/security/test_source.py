@@ -80,6 +80,20 @@ SQL_PIECES: dict[str, set[str]] = {
     "cache/sqlite_thread.py": {
         "work"
     },  # not SQL: aiosqlite's own name for handing work to its thread
+    # Tables are numbered by ours; columns and orders are those of fixed lists, runs are whole
+    # numbers; what is searched for is bound.
+    "report/topic_index.py": {
+        "_MADE.format(name)",
+        "f'CREATE INDEX {name}_id ON {name} (id)'",
+        "f'DELETE FROM {self.name}'",
+        "f'INSERT OR REPLACE INTO {self.name} VALUES ({marks})'",
+        "f'SELECT * FROM ({source}) WHERE id = ?'",
+        "f'SELECT * FROM ({source}) WHERE {where.text} ORDER BY {order_of(query)} LIMIT ? OFFSET ?'",
+        "beside",
+        "change",
+        "groups_of(source, len(tables))",
+        "told",
+    },
 }
 
 
