@@ -222,7 +222,7 @@ class Reservation:
 
 
 class Funds(Protocol):
-    """What a run, or a topic, may spend.
+    """The money and tokens that a run, or a topic, may spend.
 
     A request is reserved before it leaves and settled when it is over, so that the sum of what is
     spent and what is reserved never passes the cap.

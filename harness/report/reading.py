@@ -122,7 +122,7 @@ class RunReader:
         return []
 
     def _is_other_generation(self) -> bool:
-        """Whether all begins again; what was known is forgotten then."""
+        """Return whether all begins again; what was known is forgotten then."""
         if self._run.generation == self._generation:
             return False
         self._generation = self._run.generation

@@ -199,7 +199,7 @@ def _counted(digits: str) -> str:
 
 
 def _counts_of(groups: Iterable[tuple[Any, ...]], runs: int) -> dict[str, int]:
-    """How many topics have each status in any of the runs."""
+    """Count the topics that have each status in any of the runs."""
     counts = Counter({"all": 0})
     for number, differing, *states in groups:
         counts["all"] += number

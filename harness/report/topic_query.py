@@ -23,7 +23,7 @@ _FILTERS = frozenset({"all", "missing", "differs", *STATUSES})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """Which topics a page wants, and in which order.
+    """The topics that a page wants, and their order.
 
     `status` is one of a run's, `missing`, `differs` or `all`. `words` must all be in the id or the
     title. `cause` is the number of a run, a status and a cause. `column` belongs to the run

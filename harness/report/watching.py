@@ -160,7 +160,7 @@ class WatchedRun:
         return self._shown
 
     def _read(self, files: str, until: float, *, calls: bool) -> bool:
-        """Whether all is read that these files say."""
+        """Return whether all is read that these files say."""
         try:
             if self._rows_of != files:
                 self._calls_of = None
