@@ -382,3 +382,11 @@ async def test_a_step_tells_the_calls_that_have_ended_in_the_order_in_which_they
 
     assert [span.content for span in step.spans] == ["1", "2", "3", "4"]
     assert step.child("later").spans == step.spans
+
+
+async def test_a_workflow_may_name_each_call_as_it_likes_and_is_asked_as_the_run_says() -> None:
+    context = Engine(model=FakeModel()).context()
+    # More names than a run has steps, as of a workflow that names them by its topics.
+    for number in range(1100):
+        _, options = context.addressee(f"topic-{number}", None)
+        assert options == context.addressee("ask", None)[1]

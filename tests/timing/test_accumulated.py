@@ -80,3 +80,9 @@ def test_more_events_than_are_held_at_once_are_merged_in_the_order_of_time() -> 
     assert found == losses_of(calls, many + 0.5, bound, limits)
     # By hand: after the first, two calls at a time for half of each second; four places.
     assert sum(found.values()) == pytest.approx(many + 0.5 - 1.5 * many / 4)
+
+
+def test_a_topic_without_calls_adds_nothing() -> None:
+    found, limits = Accumulated(), Limits(in_flight=2)
+    found.add([])
+    assert found.bound(limits) == bound_of([], limits)
