@@ -18,13 +18,15 @@ from harness.timing.bounds import bound_of
 
 def met_in_round(run: Run, *, arm: str, number: int) -> Met | None:
     """Read what one arm met of the provider's limits in one round; None where it met none."""
+    learned = run.manifest.limits_learned
+    if not learned.get("refusals") and learned.get("works_on") is None:
+        return None
     flights, refusals = Flights(), []
     for span in run.spans():
         flights.add(span)
         for failure in span.served.failures:
             if failure.kind == "rate_limited":
                 refusals.append(failure)
-    learned = run.manifest.limits_learned
     why = explained(
         refusals,
         in_flight=run.manifest.settings.get("in_flight"),

@@ -20,9 +20,9 @@ class Call:
     is the name of the endpoint that is asked, "" for the run's own. `stream` asks for a streamed
     response. `on_delta` is shown the pieces as they arrive; it may not be slow or raise.
     `topic_ledger` pays for what the topic may spend at most; None: the topic has no cap of its own.
-    `check` is what the step demands of an
-    answer; None: nothing beyond what every answer must be. `attempt` is the one that is made now,
-    each retry has one of its own. `tracker` is told where the call is.
+    `check` is what the step demands of an answer; None: nothing beyond what every answer must be.
+    `attempt` is the one that is made now, each retry has one of its own. `tracker` is told where
+    the call is.
     """
 
     run_id: str

@@ -21,6 +21,17 @@ from harness.settings import Loaded, load_settings
 from harness.testing.virtual_time import VirtualClock
 
 RUN_ID = "20261116-120000-abcdef"
+ONE_CALL = (
+    'async def ask(step, topic):\n    return (await step.complete("ask", topic.text)).content\n'
+)
+"""A workflow of one call."""
+
+
+def a_workflow(directory: Path, source: str = ONE_CALL) -> str:
+    """The name by which a run finds the function `ask` of this source."""
+    file = directory / "flow.py"
+    file.write_text(source)
+    return f"{file}:ask"
 
 
 def a_topic_file(directory: Path, number: int, *, name: str = "topics.jsonl") -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from batches import rows_of, run
+from batches import a_workflow, rows_of, run
 from processes import journal
 
 from harness.runs.session import Report
@@ -21,9 +21,6 @@ from harness.testing import FakeDeepSeek, FakeTransport, FaultPlan, VirtualClock
 
 ATTEMPTS = 6
 FIRST_TOKEN_S, IDLE_S, TOTAL_S = 90.0, 60.0, 600.0
-WORKFLOW = (
-    'async def ask(step, topic):\n    return (await step.complete("ask", topic.text)).content\n'
-)
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,6 @@ async def weathered(
     directory: Path, caplog: pytest.LogCaptureFixture, transport: Sending, *, stream: bool
 ) -> Weathered:
     """Run one topic through whatever `transport` brings, and check what holds in any weather."""
-    (directory / "flow.py").write_text(WORKFLOW)
     topics = directory / "topics.jsonl"
     topics.write_text('{"id": "one", "topic": "Why is the sky blue? 瑞利散射"}\n')
     caplog.set_level(logging.INFO, logger="harness.retry")
@@ -57,7 +53,7 @@ async def weathered(
         directory,
         topics,
         transport=transport,
-        workflow=f"{directory}/flow.py:ask",
+        workflow=a_workflow(directory),
         attempts=ATTEMPTS,
         patience=0.0,
         stream=stream,

@@ -7,18 +7,13 @@ import random
 from pathlib import Path
 
 import pytest
-from batches import a_topic_file, run
+from batches import a_topic_file, a_workflow, run
 
 from harness.records.run import Run
 from harness.testing.deepseek.fake import FakeDeepSeek
 from harness.testing.deepseek.latency import Latency
 from harness.testing.deepseek.server_state import Places
 from harness.testing.transport import FakeTransport
-
-ONE_CALL = """
-async def ask(step, topic):
-    return (await step.complete("ask", topic.text)).content
-"""
 
 
 def test_the_first_to_come_is_the_first_to_be_served() -> None:
@@ -71,14 +66,13 @@ def test_the_mean_wait_of_fixed_service_is_half_of_that() -> None:
 async def test_calls_beyond_the_capacity_wait_in_silence_and_none_is_refused(
     tmp_path: Path,
 ) -> None:
-    (tmp_path / "flow.py").write_text(ONE_CALL)
     fake = FakeDeepSeek(capacity=2, latency=Latency.parse("fixed:4"), delta_tokens=50, log_size=0)
 
     report = await run(
         tmp_path,
         a_topic_file(tmp_path, 6),
         transport=FakeTransport(fake),
-        workflow=f"{tmp_path / 'flow.py'}:ask",
+        workflow=a_workflow(tmp_path),
         in_flight=6,
     )
 

@@ -5,28 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from batches import a_topic_file, run
+from batches import a_topic_file, a_workflow, run
 
 from harness.records.run import Run
 
 pytestmark = pytest.mark.harness_virtual_time
-
-ONE_CALL = """
-async def ask(step, topic):
-    return (await step.complete("ask", topic.text)).content
-"""
 
 
 @pytest.mark.parametrize("kind", ["429-concurrency", "429-tpm"])
 async def test_one_refusal_in_a_hundred_costs_less_than_eight_hundredths(
     tmp_path: Path, kind: str
 ) -> None:
-    (tmp_path / "flow.py").write_text(ONE_CALL)
 
     report = await run(
         tmp_path,
         a_topic_file(tmp_path, 600),
-        workflow=f"{tmp_path / 'flow.py'}:ask",
+        workflow=a_workflow(tmp_path),
         latency="lognormal:1:0.5",
         faults=f"{kind}=0.01",
         in_flight=5,

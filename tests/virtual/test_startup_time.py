@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from batches import a_topic_file, manifest_of, run
+from batches import a_topic_file, a_workflow, manifest_of, run
 
 pytestmark = pytest.mark.harness_virtual_time
 
@@ -20,12 +20,11 @@ async def ask(step, topic):
 
 
 async def test_the_time_of_a_run_begins_with_its_first_call(tmp_path: Path) -> None:
-    (tmp_path / "flow.py").write_text(SLOW_TO_BEGIN)
 
     report = await run(
         tmp_path,
         a_topic_file(tmp_path, 2),
-        workflow=f"{tmp_path / 'flow.py'}:ask",
+        workflow=a_workflow(tmp_path, SLOW_TO_BEGIN),
         latency="fixed:4",
         in_flight=1,
         runs=2,
